@@ -1,0 +1,48 @@
+// Package graders joins what a workload does inside a pod with what is made of it afterwards.
+//
+// A grader has two halves that never meet in one process: Drive runs in the driver beside the submission and knows
+// nothing of expected values; Prepare and Measure run on the host. Measure is pure.
+package graders
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
+)
+
+// Grader is one kind of work.
+type Grader interface {
+	workload.Workload
+	// Metrics documents every number Measure can yield.
+	Metrics() []evidence.MetricDoc
+	// Check validates the settings of a scenario ("with:" in challenge.yaml) when the challenge is loaded.
+	Check(with map[string]any) error
+	// Prepare makes the data of one scenario from the seed, before anything is measured.
+	Prepare(ctx context.Context, p Preparation) (Prepared, error)
+	// Measure judges one run. It is a pure function; its error means that run or truth is not its own.
+	Measure(run evidence.Run, truth json.RawMessage) (evidence.Measures, error)
+	// Compare judges what only several scenarios together show (e.g. memory by input size). runs and truth are those of
+	// one role and one pair, by scenario id; the key of the result is a scenario id, and its values are added to that
+	// scenario's. It is pure and may return nil.
+	Compare(runs map[string]evidence.Run, truth map[string]json.RawMessage) (map[string]evidence.Measures, error)
+}
+
+// Preparation is what Prepare gets.
+type Preparation struct {
+	Scenario string
+	With     map[string]any // settings of the scenario, those of the mode merged over them
+	Seed     []byte         // 32 bytes
+	CacheDir string         // data sets are kept below it, by seed and size
+	Report   func(workload.Progress)
+}
+
+// Prepared is a scenario ready to run.
+type Prepared struct {
+	DataDir string          // holds the input files and nothing else; mounted read-only
+	Params  json.RawMessage // for Drive: file names, sizes, rates; nothing that a submission may not know
+	Truth   json.RawMessage // for Measure
+	Files   []string        // absolute paths below DataDir of what a run reads, for page-cache treatment
+	Bytes   int64           // size of the work, for progress
+}

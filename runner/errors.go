@@ -1,0 +1,13 @@
+package runner
+
+import "errors"
+
+// Faults of ours or of the machine. Compare with errors.Is; each wraps a sentence that says what to do next.
+var (
+	// ErrEngineDown means that the container engine does not answer or went away.
+	ErrEngineDown = errors.New("engine is not reachable")
+	// ErrImageMissing means that an image that set-up makes is not there.
+	ErrImageMissing = errors.New("image is missing")
+	// ErrDriver means that our own driver failed or broke the protocol.
+	ErrDriver = errors.New("driver failed")
+)

@@ -1,0 +1,31 @@
+package runner
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
+)
+
+// RunSpec is one run: one role, one scenario, one pod.
+type RunSpec struct {
+	Scenario string
+	Role     evidence.Role
+	Pair     int
+
+	Workload string          // name of the workload the driver is to use
+	Params   json.RawMessage // its parameters
+
+	Workspace Workspace
+	Start     []string          // command of the submission
+	Env       map[string]string // added to its environment
+	Limits    Limits
+	Slot      Slot
+	DataDir   string
+	OutBytes  int64
+	Probe     bool          // preload the probe
+	Timeout   time.Duration // of the whole run, a backstop above the time limits of its executions
+
+	Progress func(workload.Progress)
+}
