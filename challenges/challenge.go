@@ -85,6 +85,10 @@ type Gate struct {
 	Title string
 	Kind  string // "core" caps at 40, "safety" at 25
 	When  string // expression; true means that the gate FAILS
+	// WhenExpr is When, compiled by Load.
+	WhenExpr *Expression
+	// Needs names gates; when one of them failed, this one is not judged.
+	Needs []string
 	Code  string // optional reason code that a failure adds
 	Lost  string // sentence when it fails, for a recruiter
 }
@@ -106,7 +110,11 @@ type Criterion struct {
 	// Needs names gates; when one of them failed the criterion is "not assessed".
 	Needs []string
 	Codes map[string]string // reason code → expression over value and reference
-	Says  Says
+	// ValueExpr, ScoreExpr and CodeExprs are Value, Score and Codes, compiled by Load.
+	ValueExpr *Expression
+	ScoreExpr *Expression
+	CodeExprs map[string]*Expression
+	Says      Says
 }
 
 // Says are the sentences of a criterion. {value}, {reference} and {ratio} are replaced.

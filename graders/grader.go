@@ -7,6 +7,7 @@ package graders
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
@@ -34,7 +35,10 @@ type Preparation struct {
 	Scenario string
 	With     map[string]any // settings of the scenario, those of the mode merged over them
 	Seed     []byte         // 32 bytes
-	CacheDir string         // data sets are kept below it, by seed and size
+	// Timeout is the time limit of one run of the scenario. The executions of Drive together end within it, as
+	// evidence.TimedOut where they must; the host's own limit of a run lies above it and is an error of ours.
+	Timeout  time.Duration
+	CacheDir string // data sets are kept below it, by seed and size
 	Report   func(workload.Progress)
 }
 

@@ -104,12 +104,15 @@ type Summary struct {
 
 // GateResult is a gate, judged.
 type GateResult struct {
-	ID       string `json:"id"`
-	Title    string `json:"title"`
-	Kind     string `json:"kind"`
-	Passed   bool   `json:"passed"`
+	ID     string `json:"id"`
+	Title  string `json:"title"`
+	Kind   string `json:"kind"`
+	Passed bool   `json:"passed"`
+	// Judged is false when a gate that this one needs has failed, so that it says nothing; Passed is then false too
+	// and Sentence says which gate it was.
+	Judged   bool   `json:"judged"`
 	Code     string `json:"code,omitempty"`
-	Sentence string `json:"sentence,omitempty"` // when failed
+	Sentence string `json:"sentence,omitempty"` // when failed or not judged
 }
 
 // CriterionResult is a criterion, judged.

@@ -1,0 +1,1 @@
+// solutions/flawed/hoard/main.mjs

@@ -1,0 +1,1 @@
+// solutions/gaming/liar/main.mjs

@@ -1,0 +1,1 @@
+// solutions/reference/main.mjs

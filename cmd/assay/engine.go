@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/assay-run/assay/runner"
+	"github.com/assay-run/assay/runner/docker"
+	"github.com/assay-run/assay/runner/probe"
+	"github.com/assay-run/assay/runner/process"
+)
+
+// cleanupTimeout bounds what is done after the work, also after Ctrl-C.
+const cleanupTimeout = 60 * time.Second
+
+// driverArgs make this binary a driver.
+func driverArgs() []string { return []string{"driver"} }
+
+// engineSession is an engine with the session under whose name it makes things.
+type engineSession struct {
+	runner.Engine
+	state   *runner.State
+	session *runner.Session
+	image   string
+	close   func() error
+}
+
+// openEngine opens the chosen engine for that major version of Node, and sweeps what crashed sessions have left.
+func (a *app) openEngine(ctx context.Context, node string) (_ *engineSession, err error) {
+	state, err := runner.OpenState(a.stateDir)
+	if err != nil {
+		return nil, usagef("Set ASSAY_STATE to a folder that you can write to.", "%w", err)
+	}
+	session, err := state.NewSession()
+	if err != nil {
+		return nil, err
+	}
+	s := &engineSession{state: state, session: session}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, session.Close())
+		}
+	}()
+	driver, err := a.driverBinary()
+	if err != nil {
+		return nil, err
+	}
+	if a.engineName == "process" {
+		err = s.openProcess(a, driver)
+	} else {
+		err = s.openDocker(ctx, a, driver, node)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sweep(ctx, a); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// sweep removes what sessions that are no longer alive have left behind.
+func (s *engineSession) sweep(ctx context.Context, a *app) error {
+	swept, err := s.Sweep(ctx)
+	if err != nil {
+		return fmt.Errorf("sweep what earlier sessions left: %w", err)
+	}
+	if n := swept.Containers + swept.Volumes + swept.Networks; n > 0 {
+		fmt.Fprintf(a.err, "  removed %d things that an interrupted session had left\n", n)
+	}
+	return s.state.Prune()
+}
+
+func (s *engineSession) openProcess(a *app, driver string) error {
+	engine, err := process.New(process.Config{
+		Session: s.session.ID, SessionAlive: s.state.Alive,
+		DriverBinary: driver, DriverArgs: driverArgs(),
+		ProbeSource: probe.Source(), Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.Engine, s.image, s.close = engine, "", engine.Close
+	return nil
+}
+
+func (s *engineSession) openDocker(ctx context.Context, a *app, driver, node string) error {
+	major, err := strconv.Atoi(node)
+	if err != nil {
+		return usagef("Use --node 22, 24 or 26.", "%q is no version of Node", node)
+	}
+	s.image = docker.RunImage(major)
+	engine, err := docker.New(ctx, docker.Config{
+		Host: a.dockerHost, Session: s.session.ID, StateID: s.state.ID(), SessionAlive: s.state.Alive,
+		DriverBinary: driver, DriverArgs: driverArgs(),
+		Image: s.image, BuildImage: docker.BuildImage(major),
+		ProbeSource: probe.Source(), CABundle: a.caBundle, Logger: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.Engine, s.close = engine, engine.Close
+	return nil
+}
+
+// Close ends the session. It works also when ctx is done.
+func (s *engineSession) Close() error {
+	return errors.Join(s.close(), s.session.Close())
+}
+
+// driverBinary is the program that the driver image is made of: this one, or what ASSAY_DRIVER names (a static linux
+// build, for use from another system).
+func (a *app) driverBinary() (string, error) {
+	if name, ok := a.env("ASSAY_DRIVER"); ok && name != "" {
+		return name, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find own executable: %w", err)
+	}
+	return filepath.EvalSymlinks(self)
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/assay-run/assay/challenges"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List the challenges",
+		Example: "  assay list\n  assay list --json",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			all, err := a.challenges()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeChallengesJSON(a, all)
+			}
+			t := table.NewWriter()
+			t.SetOutputMirror(a.out)
+			t.SetStyle(table.StyleLight)
+			t.Style().Options = table.OptionsNoBordersAndSeparators
+			t.AppendHeader(table.Row{"challenge", "level", "minutes", "what it asks for"})
+			for _, ch := range all {
+				t.AppendRow(table.Row{ch.ID, ch.Level, ch.Minutes, ch.Summary})
+			}
+			t.Render()
+			fmt.Fprintln(a.out, "\nBegin one with `assay start ID DIR`.")
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
+	return c
+}
+
+func writeChallengesJSON(a *app, all []*challenges.Challenge) error {
+	type row struct {
+		ID      string   `json:"id"`
+		Version int      `json:"version"`
+		Title   string   `json:"title"`
+		Summary string   `json:"summary"`
+		Level   string   `json:"level"`
+		Minutes int      `json:"minutes"`
+		Skills  []string `json:"skills"`
+	}
+	rows := make([]row, 0, len(all))
+	for _, ch := range all {
+		rows = append(rows, row{ch.ID, ch.Version, ch.Title, ch.Summary, ch.Level, ch.Minutes, ch.Skills})
+	}
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(rows)
+}
+
+func (a *app) startCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "start ID DIR",
+		Short:   "Begin a challenge: put its brief and starter into a new folder",
+		Example: "  assay start log-aggregate work\n  less work/BRIEF.md\n  assay run work --mode quick",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			ch, err := a.challenge(args[0])
+			if err != nil {
+				return err
+			}
+			if err := startChallenge(ch, args[1]); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "%s\n\n  read      %s\n  practise  assay run %s --mode quick\n",
+				ch.Title, filepath.Join(args[1], "BRIEF.md"), args[1])
+			return nil
+		},
+	}
+}
+
+// startChallenge copies starter and brief into dir, which must be empty or new: nothing of the candidate is overwritten.
+func startChallenge(ch *challenges.Challenge, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		return usagef("Choose a new folder.", "%s is not empty", dir)
+	}
+	if err != nil && !os.IsNotExist(err) {
+		return usagef("Choose another folder.", "read %s: %w", dir, err)
+	}
+	starter, err := fs.Sub(ch.Files, "starter")
+	if err != nil {
+		return fmt.Errorf("open starter: %w", err)
+	}
+	if err := copyTree(starter, dir); err != nil {
+		return usagef("Choose a folder that you can write to.", "%w", err)
+	}
+	brief, err := fs.ReadFile(ch.Files, "brief.md")
+	if err != nil {
+		return fmt.Errorf("read brief: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "BRIEF.md"), brief, 0o644); err != nil {
+		return fmt.Errorf("write brief: %w", err)
+	}
+	return nil
+}
+
+// copyTree writes the regular files of src into the new directory dst.
+func copyTree(src fs.FS, dst string) error {
+	return fs.WalkDir(src, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fmt.Errorf("copy %s: %w", name, err)
+		}
+		target := filepath.Join(dst, filepath.FromSlash(name))
+		if d.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		data, err := fs.ReadFile(src, name)
+		if err != nil {
+			return fmt.Errorf("copy %s: %w", name, err)
+		}
+		return os.WriteFile(target, data, 0o644)
+	})
+}
+
+// challenge finds one by its id.
+func (a *app) challenge(id string) (*challenges.Challenge, error) {
+	all, err := a.challenges()
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(all))
+	for _, ch := range all {
+		if ch.ID == id {
+			return ch, nil
+		}
+		ids = append(ids, ch.ID)
+	}
+	return nil, usagef("There are: "+strings.Join(ids, ", ")+".", "no challenge is called %q", id)
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker; a plain `go build` takes it from the module.
+var version = ""
+
+func assayVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// stdio is what a process may write to and read from.
+type stdio struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// app is what the commands share: settings from flags and environment, and the streams.
+type app struct {
+	stdio
+	env func(string) (string, bool)
+	log *slog.Logger
+
+	engineName string
+	dockerHost string
+	cacheDir   string
+	cacheLimit string
+	stateDir   string
+	node       string
+	caBundle   string
+	plain      bool
+	verbose    bool
+}
+
+// run is the program: it returns the exit code.
+func run(parent context.Context, args []string, env func(string) (string, bool), std stdio) int {
+	ctx, stop := withSignals(parent, std.err)
+	defer stop()
+	a := &app{stdio: std, env: env}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(ctx, err)
+	var verdict *verdictError
+	switch {
+	case err == nil, errors.As(err, &verdict), errors.Is(err, errDone):
+	case code == exitInterrupted:
+		fmt.Fprintln(std.err, "assay: interrupted; everything that was started has been removed")
+	case code == exitInfrastructure:
+		fmt.Fprintf(std.err, "assay: %v\n  %s\n", err, nextStep(err))
+	default:
+		fmt.Fprintf(std.err, "assay: %v\n", err)
+	}
+	return code
+}
+
+// withSignals cancels the context on the first SIGINT, SIGTERM or SIGHUP, and ends the process at once on the second.
+func withSignals(parent context.Context, stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			fmt.Fprintln(stderr, "\nassay: stopping and cleaning up; once more to stop at once")
+			cancel(errInterrupted)
+		case <-done:
+			return
+		}
+		select {
+		case <-signals:
+			os.Exit(exitInterrupted)
+		case <-done:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "assay",
+		Short: "Grade Node.js submissions under real work",
+		Long: `Assay builds a Node.js submission, starts it in containers, puts real work on it,
+measures event loop, memory and results from outside, and writes a report.
+
+` + exitTable,
+		Example: `  assay doctor                       is this machine ready?
+  assay list                         which challenges are there?
+  assay start log-aggregate work     begin one in the folder work
+  assay run work --mode quick        practise with the harness of the real thing
+  assay run work --out result        grade it, and write the report into the folder result`,
+		Version:           assayVersion(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.settle() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("See `"+c.CommandPath()+" --help`.", "%w", err)
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.engineName, "engine", "docker", "where submissions run: docker, or process (practice without a sandbox)")
+	flags.StringVar(&a.dockerHost, "docker-host", "", "address of the Docker Engine (default: DOCKER_HOST, else the local socket)")
+	flags.StringVar(&a.cacheDir, "cache", "", "folder for generated data sets (default: ASSAY_CACHE, else the user's cache folder)")
+	flags.StringVar(&a.cacheLimit, "cache-limit", "30GiB", "largest size of the data sets that are kept")
+	flags.StringVar(&a.node, "node", "", "major version of Node: 22, 24 or 26 (default: the challenge's)")
+	flags.StringVar(&a.caBundle, "ca-bundle", "", "file of CA certificates for the build step (default: NODE_EXTRA_CA_CERTS)")
+	flags.BoolVar(&a.plain, "plain", false, "no colours and no moving progress bar")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
+	root.AddCommand(a.listCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(),
+		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(),
+		a.driverCommand(), a.egressCommand())
+	for _, c := range root.Commands() {
+		wrapArgs(c)
+	}
+	return root
+}
+
+// wrapArgs makes a wrong number of arguments a usage error with the next step.
+func wrapArgs(c *cobra.Command) {
+	check := c.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usagef("See `"+cmd.CommandPath()+" --help`.", "%w", err)
+		}
+		return nil
+	}
+}
+
+// settle completes the settings from the environment; flags win.
+func (a *app) settle() error {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	_, noColor := a.env("NO_COLOR")
+	a.plain = a.plain || noColor
+	a.log = slog.New(tint.NewTextHandler(a.err, &tint.Options{Level: level, NoColor: a.plain || !isTerminal(a.err)}))
+	if a.engineName != "docker" && a.engineName != "process" {
+		return usagef("Use --engine docker or --engine process.", "unknown engine %q", a.engineName)
+	}
+	if a.caBundle == "" {
+		a.caBundle, _ = a.env("NODE_EXTRA_CA_CERTS")
+	}
+	if a.cacheDir == "" {
+		a.cacheDir, _ = a.env("ASSAY_CACHE")
+	}
+	if a.cacheDir == "" {
+		a.cacheDir = a.defaultDir("XDG_CACHE_HOME", ".cache", "/var/cache/assay")
+	}
+	if a.stateDir, _ = a.env("ASSAY_STATE"); a.stateDir == "" {
+		a.stateDir = a.defaultDir("XDG_STATE_HOME", ".local/state", "/var/lib/assay")
+	}
+	return nil
+}
+
+// defaultDir follows the XDG base directories for people, and the system's folders for root: a submission's user must
+// be able to reach the data, and it cannot look into root's home.
+func (a *app) defaultDir(variable, inHome, forRoot string) string {
+	if dir, ok := a.env(variable); ok && dir != "" {
+		return filepath.Join(dir, "assay")
+	}
+	if os.Geteuid() == 0 {
+		return forRoot
+	}
+	if home, ok := a.env("HOME"); ok && home != "" {
+		return filepath.Join(home, inHome, "assay")
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("assay-%d", os.Geteuid()))
+}

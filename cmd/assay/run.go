@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/internal/grading"
+	"github.com/assay-run/assay/internal/intake"
+	"github.com/assay-run/assay/internal/report"
+)
+
+type runOptions struct {
+	challenge, mode, out, seed string
+	json                       bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var opts runOptions
+	c := &cobra.Command{
+		Use:   "run DIR|ARCHIVE",
+		Short: "Grade a submission and write its report",
+		Long: `Grade a submission: a folder, .tar.gz, .tgz or .zip with an assay.json (or a package.json that says how it
+starts). The report goes into the folder of --out: report.html for reading, report.json and evidence.json.gz
+to recompute and compare.
+
+` + exitTable,
+		Example: `  assay run work                          practise: small data, about a minute
+  assay run work --mode standard          as an official run does it
+  assay run work --mode full              the same on a real 10 GiB file
+  assay run work.zip --out result --json  for programs: report.json on standard output`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.grade(cmd.Context(), args[0], opts)
+		},
+	}
+	c.Flags().StringVar(&opts.challenge, "challenge", "", "challenge to grade on (default: the one assay.json names)")
+	c.Flags().StringVar(&opts.mode, "mode", "quick", "quick (practice), standard (official) or full (10 GiB)")
+	c.Flags().StringVar(&opts.out, "out", "", "folder for the report (default: assay-reports/CHALLENGE-TIME)")
+	c.Flags().BoolVar(&opts.json, "json", false, "print report.json on standard output instead of the summary")
+	c.Flags().StringVar(&opts.seed, "seed", "", "64 hex digits: repeat the data of an earlier grading (practice only)")
+	return c
+}
+
+func (a *app) grade(ctx context.Context, path string, opts runOptions) error {
+	seed, err := parseSeed(opts.seed)
+	if err != nil {
+		return err
+	}
+	// The input is looked at first: a mistake in it should not wait for an engine.
+	sub, err := intake.Open(ctx, path, intake.Options{Challenge: opts.challenge})
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	ch, err := a.challengeOf(sub, opts.challenge)
+	if err != nil {
+		return err
+	}
+	mode, ok := ch.Modes[opts.mode]
+	if !ok {
+		return unknownMode(ch, opts.mode)
+	}
+	if seed != nil && mode.Official {
+		return usagef("Leave out --seed, or use --mode quick.", "an official run draws its own seed")
+	}
+	if opts.out == "" {
+		opts.out = filepath.Join("assay-reports", ch.ID+"-"+time.Now().Format("20060102-150405"))
+	}
+	if !opts.json {
+		fmt.Fprintf(a.err, "%s, %s\n", ch.Title, mode.Title)
+	}
+	b, err := a.openWorkbench(ctx, ch)
+	if err != nil {
+		return err
+	}
+	rep, err := b.gradeSubmission(ctx, sub, gradeRequest{mode: opts.mode, out: opts.out, seed: seed})
+	if err := errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	if err := a.printReport(rep, opts); err != nil {
+		return err
+	}
+	if rep.Verdict == grading.Pass {
+		return nil
+	}
+	return &verdictError{rep.Verdict}
+}
+
+func (a *app) printReport(rep *grading.Report, opts runOptions) error {
+	if opts.json {
+		return report.JSON(a.out, rep)
+	}
+	if err := report.Terminal(a.out, rep, terminalWidth(a.out), isTerminal(a.out) && !a.plain); err != nil {
+		return err
+	}
+	page, err := filepath.Abs(filepath.Join(opts.out, "report.html"))
+	if err != nil {
+		return fmt.Errorf("find report: %w", err)
+	}
+	fmt.Fprintf(a.out, "\nreport  %s\n", page)
+	return nil
+}
+
+// challengeOf is the challenge of a submission: what the flag says, else what its assay.json says, else the only one.
+func (a *app) challengeOf(sub *intake.Submission, flag string) (*challenges.Challenge, error) {
+	switch {
+	case flag != "":
+		return a.challenge(flag)
+	case sub.Manifest.Challenge != "":
+		return a.challenge(sub.Manifest.Challenge)
+	}
+	return nil, usagef("Add --challenge ID, or \"challenge\" to assay.json. `assay list` shows them.", "%s does not say which challenge it is for", sub.Name)
+}
+
+func parseSeed(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	seed, err := hex.DecodeString(s)
+	if err != nil || len(seed) != 32 {
+		return nil, usagef("The report of the earlier grading has it under seed.value.", "--seed is not 64 hex digits")
+	}
+	return seed, nil
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/internal/grading"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	var opts validateOptions
+	c := &cobra.Command{
+		Use:   "validate [ID]",
+		Short: "Check a challenge: grade its bundled solutions and compare with what each must get",
+		Long: `Grade every bundled solution of a challenge (all challenges when no ID is given) and compare reason codes,
+verdict and score with what challenge.yaml says. A gaming solution must gain at most 5 points over its
+honest twin, or be withheld as tampered.
+
+Exit code 0 when every solution got what it must, 1 otherwise.`,
+		Example: `  assay validate
+  assay validate log-aggregate --mode quick
+  assay validate log-aggregate --only 'flawed/*' --runs 3 --json result.json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.validate(cmd.Context(), args, opts)
+		},
+	}
+	c.Flags().StringVar(&opts.mode, "mode", "quick", "quick, standard or full")
+	c.Flags().IntVar(&opts.runs, "runs", 1, "how often each solution is graded")
+	c.Flags().StringVar(&opts.only, "only", "*/*,*", "comma-separated patterns of solutions, e.g. 'flawed/*'")
+	c.Flags().StringVar(&opts.out, "out", "", "keep every report in this folder")
+	c.Flags().StringVar(&opts.json, "json", "", "write a machine-readable result to this file")
+	return c
+}
+
+type validateOptions struct {
+	mode, only, out, json string
+	runs                  int
+}
+
+// fixtureResult is one grading of one bundled solution.
+type fixtureResult struct {
+	Challenge string   `json:"challenge"`
+	Fixture   string   `json:"fixture"`
+	Kind      string   `json:"kind"`
+	Mode      string   `json:"mode"`
+	Run       int      `json:"run"`
+	OK        bool     `json:"ok"`
+	Problems  []string `json:"problems,omitempty"`
+	Codes     []string `json:"codes"`
+	Score     float64  `json:"score"`
+	Verdict   string   `json:"verdict"`
+	Invalid   string   `json:"invalid,omitempty"`
+	Seconds   float64  `json:"seconds"`
+}
+
+func (a *app) validate(ctx context.Context, args []string, opts validateOptions) error {
+	if opts.runs < 1 {
+		return usagef("Use --runs 1 or more.", "cannot grade %d times", opts.runs)
+	}
+	chosen, err := a.challenges()
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 {
+		ch, err := a.challenge(args[0])
+		if err != nil {
+			return err
+		}
+		chosen = []*challenges.Challenge{ch}
+	}
+	var all []fixtureResult
+	for _, ch := range chosen {
+		results, err := a.validateChallenge(ctx, ch, opts)
+		all = append(all, results...)
+		if err != nil {
+			return errors.Join(err, a.writeValidation(all, opts))
+		}
+	}
+	if len(all) == 0 {
+		return usagef("See the fixtures in challenge.yaml.", "no bundled solution matches %q", opts.only)
+	}
+	if err := a.writeValidation(all, opts); err != nil {
+		return err
+	}
+	failed := 0
+	for _, r := range all {
+		if !r.OK {
+			failed++
+		}
+	}
+	fmt.Fprintf(a.out, "%d passed, %d failed\n", len(all)-failed, failed)
+	if failed > 0 {
+		return errDone
+	}
+	return nil
+}
+
+func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, opts validateOptions) ([]fixtureResult, error) {
+	if _, ok := ch.Modes[opts.mode]; !ok {
+		return nil, unknownMode(ch, opts.mode)
+	}
+	bench, err := a.openWorkbench(ctx, ch)
+	if err != nil {
+		return nil, err
+	}
+	defer bench.Close()
+	scores := map[string]float64{}
+	var results []fixtureResult
+	for run := range opts.runs {
+		for _, f := range ch.Fixtures {
+			if !matchesAny(opts.only, f.Name) {
+				continue
+			}
+			r, err := bench.gradeFixture(ctx, f, run, opts)
+			if err != nil {
+				return results, fmt.Errorf("grade %s: %w", f.Name, err)
+			}
+			if f.Twin != "" {
+				r.checkTwin(f, scores)
+			}
+			scores[f.Name] = r.Score
+			r.OK = len(r.Problems) == 0
+			a.sayFixture(r)
+			results = append(results, r)
+		}
+	}
+	return results, nil
+}
+
+func (b *workbench) gradeFixture(ctx context.Context, f challenges.Fixture, run int, opts validateOptions) (fixtureResult, error) {
+	started := time.Now()
+	dir, err := b.solution(path.Join("solutions", f.Name))
+	if err != nil {
+		return fixtureResult{}, err
+	}
+	keep := ""
+	if opts.out != "" {
+		keep = filepath.Join(opts.out, b.challenge.ID, filepath.FromSlash(f.Name), fmt.Sprint(run+1))
+	}
+	rep, err := b.grade(ctx, gradeRequest{path: dir, mode: opts.mode, out: keep})
+	if err != nil {
+		return fixtureResult{}, err
+	}
+	r := fixtureResult{
+		Challenge: b.challenge.ID, Fixture: f.Name, Kind: f.Kind, Mode: opts.mode, Run: run + 1,
+		Codes: codesOf(rep), Score: rep.Score, Verdict: string(rep.Verdict), Invalid: rep.Invalid,
+		Seconds: time.Since(started).Seconds(),
+	}
+	r.Problems = unexpected(r, f.Expected(opts.mode))
+	return r, nil
+}
+
+// unexpected compares a result with what it must be.
+func unexpected(r fixtureResult, want challenges.Expectation) []string {
+	if r.Verdict == string(grading.Invalid) {
+		return []string{"the grading was invalid: " + r.Invalid}
+	}
+	var problems []string
+	if !codesMatch(r.Codes, want.Codes) {
+		problems = append(problems, fmt.Sprintf("codes must be exactly [%s]", strings.Join(want.Codes, " ")))
+	}
+	if want.Verdict != "" && r.Verdict != want.Verdict {
+		problems = append(problems, "verdict must be "+want.Verdict)
+	}
+	if want.MaxScore > 0 && (r.Score < want.MinScore || r.Score > want.MaxScore) {
+		problems = append(problems, fmt.Sprintf("score must be %g to %g", want.MinScore, want.MaxScore))
+	}
+	return problems
+}
+
+// codesMatch says whether got is exactly what is wanted; "A|B" in want stands for either, and for both.
+func codesMatch(got, want []string) bool {
+	left := slices.Clone(got)
+	for _, w := range want {
+		seen := false
+		for _, option := range strings.Split(w, "|") {
+			if i := slices.Index(left, option); i >= 0 {
+				left = slices.Delete(left, i, i+1)
+				seen = true
+			}
+		}
+		if !seen {
+			return false
+		}
+	}
+	return len(left) == 0
+}
+
+// twinGain is how many points a gaming solution may gain over its honest twin (catalogue §5.7).
+const twinGain = 5
+
+func (r *fixtureResult) checkTwin(f challenges.Fixture, scores map[string]float64) {
+	honest, graded := scores[f.Twin]
+	if !graded || r.Verdict == string(grading.Withheld) || r.Verdict == string(grading.Invalid) {
+		return
+	}
+	if r.Score > honest+twinGain {
+		r.Problems = append(r.Problems, fmt.Sprintf("gains %.1f points over its honest twin %s", r.Score-honest, f.Twin))
+	}
+}
+
+func (a *app) sayFixture(r fixtureResult) {
+	word := "ok"
+	if !r.OK {
+		word = "NOT OK: " + strings.Join(r.Problems, "; ")
+	}
+	fmt.Fprintf(a.err, "  %-40s %5.1f  %-8s %-28s %4.0f s  %s\n", r.Fixture, r.Score, r.Verdict, strings.Join(r.Codes, " "), r.Seconds, word)
+}
+
+func (a *app) writeValidation(all []fixtureResult, opts validateOptions) error {
+	t := table.NewWriter()
+	t.SetOutputMirror(a.out)
+	t.SetStyle(table.StyleLight)
+	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, Align: text.AlignRight}, {Number: 6, WidthMax: 60}})
+	t.AppendHeader(table.Row{"solution", "mode", "score", "verdict", "codes", ""})
+	for _, r := range all {
+		note := "ok"
+		if !r.OK {
+			note = strings.Join(r.Problems, "; ")
+		}
+		t.AppendRow(table.Row{r.Challenge + "/" + r.Fixture, r.Mode, fmt.Sprintf("%.1f", r.Score), r.Verdict, strings.Join(r.Codes, " "), note})
+	}
+	t.Render()
+	if opts.json == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode validation: %w", err)
+	}
+	if err := os.WriteFile(opts.json, append(data, '\n'), 0o644); err != nil {
+		return usagef("Choose a file that you can write.", "write validation: %w", err)
+	}
+	return nil
+}
+
+func matchesAny(patterns, name string) bool {
+	for _, p := range strings.Split(patterns, ",") {
+		if ok, err := path.Match(strings.TrimSpace(p), name); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+func codesOf(rep *grading.Report) []string {
+	codes := make([]string, 0, len(rep.Codes))
+	for _, c := range rep.Codes {
+		codes = append(codes, c.Code)
+	}
+	return codes
+}
+
+func unknownMode(ch *challenges.Challenge, mode string) error {
+	names := make([]string, 0, len(ch.Modes))
+	for name := range ch.Modes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return usagef("There are: "+strings.Join(names, ", ")+".", "%s has no mode %q", ch.ID, mode)
+}

@@ -1,0 +1,194 @@
+package grading
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// Bounds of the session protocol (catalogue §2): beyond them an attempt says nothing about the submission.
+const (
+	// maxReferenceRatio is how far the reference may differ from itself, either way: 0.8 to 1.25.
+	maxReferenceRatio = 1.25
+	// maxDrift is how much the speed of the core may change within an attempt.
+	maxDrift = 0.10
+)
+
+// invalidity says in one sentence why the attempt cannot be trusted; "" when it can. Only what we brought ourselves
+// (reference, control, machine) can make an attempt invalid: nothing that a submission does.
+func (e *evaluation) invalidity() string {
+	if e.attempt.Invalid != "" {
+		return e.attempt.Invalid
+	}
+	if e.ev.Build.Failed {
+		return "" // nothing ran that could have gone wrong
+	}
+	if sentence := e.controlPasses(); sentence != "" {
+		return sentence
+	}
+	return e.unsteady()
+}
+
+// unsteady is invalidity without the control, which runs last.
+func (e *evaluation) unsteady() string {
+	for _, check := range []func() string{e.referenceFails, e.referenceDiffers, e.coreDrifts} {
+		if sentence := check(); sentence != "" {
+			return sentence
+		}
+	}
+	return ""
+}
+
+func (e *evaluation) referenceFails() string {
+	for _, g := range e.ch.Gates {
+		if e.reference.gates[g.ID].failed() {
+			return fmt.Sprintf("Our own reference solution failed the gate %q in this session, so something was wrong with "+
+				"the machine or the harness.", g.Title)
+		}
+	}
+	for _, c := range e.criteria {
+		if c.c.Relative && c.ref == nil {
+			return fmt.Sprintf("Our own reference solution gave no figure for %q, so there is nothing to compare with.", c.c.Title)
+		}
+	}
+	return ""
+}
+
+func (e *evaluation) controlPasses() string {
+	if len(e.ch.Control.Codes) == 0 {
+		return ""
+	}
+	if failed, codes := e.control(); !failed {
+		got := "none"
+		if len(codes) > 0 {
+			got = strings.Join(codes, ", ")
+		}
+		return fmt.Sprintf("The known bad solution did not fail as it must: expected %s, got %s. The harness would not have "+
+			"noticed that fault in a submission either.", strings.Join(e.ch.Control.Codes, " or "), got)
+	}
+	return ""
+}
+
+// control returns the codes of the negative control, sorted, and whether one of those that it must get is among them.
+func (e *evaluation) control() (failed bool, codes []string) {
+	found := e.subjects[evidence.Control].findings()
+	codes = slices.Sorted(maps.Keys(found))
+	// A control may also be caught by a criterion (LOOP_BLOCKED is one), which the session's reference is needed for.
+	control := *e
+	control.candidate = standing{medians: e.subjects[evidence.Control].medians(), findings: found}
+	for i := range e.ch.Criteria {
+		state, err := control.judgeCriterion(&e.ch.Criteria[i])
+		if err != nil {
+			continue // the same expression has been evaluated for the candidate, where its error is returned
+		}
+		for _, f := range state.findings {
+			codes = append(codes, f.Code)
+		}
+	}
+	slices.Sort(codes)
+	codes = slices.Compact(codes)
+	for _, want := range e.ch.Control.Codes {
+		failed = failed || slices.Contains(codes, want)
+	}
+	return failed, codes
+}
+
+func (e *evaluation) referenceDiffers() string {
+	worst, title := e.referenceRatio()
+	if worst <= maxReferenceRatio {
+		return ""
+	}
+	return fmt.Sprintf("Our own reference solution differed from itself by a factor of %.2f in %q (allowed: %.2f), so the "+
+		"machine was not steady enough to compare anything.", worst, title, maxReferenceRatio)
+}
+
+// referenceRatio is the worst ratio, at least 1, of the reference with itself among the criteria that compare with it,
+// and the title of that criterion. The first half of its runs is set against the second, each by its median: two
+// runs are compared directly, and of many runs a single odd one does no more harm than it does to the score. The floors
+// of the criteria apply: a heartbeat of 3 ms and one of 5 ms are the same where everything below 10 ms is.
+func (e *evaluation) referenceRatio() (worst float64, title string) {
+	worst = 1
+	ref := e.subjects[evidence.Reference]
+	for _, c := range e.criteria {
+		if !c.c.Relative {
+			continue
+		}
+		runs := 0
+		for _, id := range e.formulas.scenariosOf(c.c) {
+			runs = max(runs, ref.pairs(id))
+		}
+		var values []float64
+		for pair := range runs {
+			v, err := number(e.formulas.value[c.c.ID], e.reference.envOf(ref, pair))
+			if err == nil && v != nil {
+				values = append(values, *v)
+			}
+		}
+		if len(values) < 2 {
+			continue
+		}
+		half := len(values) / 2
+		r, ok := ratio(median(values[len(values)-half:]), median(values[:half]), e.formulas.score[c.c.ID].Floor())
+		if !ok {
+			continue
+		}
+		if r = max(r, 1/r); r > worst {
+			worst, title = r, c.c.Title
+		}
+	}
+	return worst, title
+}
+
+func (e *evaluation) coreDrifts() string {
+	drift := calibrationDrift(e.attempt.CalibrationNs)
+	if drift <= maxDrift {
+		return ""
+	}
+	return fmt.Sprintf("The speed of the core changed by %s during the session (allowed: %s), so runs could not be compared.",
+		FormatValue(drift, "share"), FormatValue(maxDrift, "share"))
+}
+
+// calibrationDrift is how much longer the slowest timing of the calibration loop took than the fastest, as a share.
+func calibrationDrift(ns []int64) float64 {
+	if len(ns) < 2 {
+		return 0
+	}
+	fastest := slices.Min(ns)
+	if fastest <= 0 {
+		return math.MaxFloat64 // a loop that takes no time was not timed
+	}
+	return float64(slices.Max(ns))/float64(fastest) - 1
+}
+
+// noise gathers how steady machine and harness were.
+func (e *evaluation) noise() Noise {
+	worst, metric := e.referenceRatio()
+	n := Noise{
+		ReferenceRatio:   round(worst, 3),
+		ReferenceMetric:  metric,
+		CalibrationDrift: round(calibrationDrift(e.attempt.CalibrationNs), 4),
+		ControlCodes:     []string{},
+		Repeats:          max(0, len(e.ev.Attempts)-1),
+		ExtraPairs:       e.attempt.ExtraPairs,
+	}
+	failed, codes := e.control()
+	n.ControlFailed, n.ControlCodes = failed, append(n.ControlCodes, codes...)
+	for _, run := range e.attempt.Runs {
+		if run.Role != evidence.Candidate {
+			continue
+		}
+		for _, x := range run.Executions {
+			if x.DurationNs > 0 {
+				n.RunDelayShare = max(n.RunDelayShare, float64(x.Usage.RunDelayNs)/float64(x.DurationNs))
+			}
+			n.ThrottledNs += x.Usage.ThrottledNs
+			n.StealNs += x.Usage.StealNs
+		}
+	}
+	n.RunDelayShare = round(n.RunDelayShare, 4)
+	return n
+}

@@ -1,0 +1,117 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/runner"
+)
+
+// Bounds of a build where the spec sets none.
+const (
+	buildTimeout     = 120 * time.Second
+	buildOutputBytes = 256 << 10
+	buildOpenFiles   = 4096
+)
+
+// Build runs the steps one after another in the workspace, as processes with the whole network of this machine. The
+// first that fails ends the build. MemoryBytes is not enforced.
+func (e *Engine) Build(ctx context.Context, w runner.Workspace, b runner.BuildSpec) (evidence.Build, error) {
+	ws, ok := w.(*workspace)
+	if !ok {
+		return evidence.Build{}, errors.New("build: workspace is not of this engine")
+	}
+	if len(b.Steps) == 0 {
+		return evidence.Build{Skipped: true, Reason: "there are no build steps"}, nil
+	}
+	if b.Timeout <= 0 {
+		b.Timeout = buildTimeout
+	}
+	if b.OutputBytes <= 0 {
+		b.OutputBytes = buildOutputBytes
+	}
+	tmp := filepath.Join(e.dir, "build-"+token())
+	if err := e.makeDir(tmp, 0o700, true); err != nil {
+		return evidence.Build{}, fmt.Errorf("build: %w", err)
+	}
+	defer removeTree(tmp) //nolint:errcheck // the session's directory goes as a whole in the end
+	marker := token()
+	e.setOpen(marker, true)
+	defer e.setOpen(marker, false)
+
+	limited, cancel := context.WithTimeout(ctx, b.Timeout)
+	defer cancel()
+	env := merge(map[string]string{
+		"PATH": e.cfg.Path, "HOME": tmp, "TMPDIR": tmp, "LANG": "C.UTF-8", "TZ": "UTC", "CI": "true",
+		"npm_config_cache":           filepath.Join(tmp, "npm"),
+		"npm_config_ignore_scripts":  fmt.Sprint(!b.Scripts),
+		"npm_config_update_notifier": "false",
+		"npm_config_fund":            "false",
+	}, b.Env, map[string]string{markerName: marker})
+	var build evidence.Build
+	for _, argv := range b.Steps {
+		step, err := e.buildStep(limited, ws, argv, env, b.OutputBytes)
+		e.killTree(0, marker)
+		if ctx.Err() != nil {
+			return build, fmt.Errorf("build: %w", context.Cause(ctx))
+		}
+		if err != nil {
+			return build, fmt.Errorf("build: %w", err)
+		}
+		build.Steps = append(build.Steps, step)
+		if !step.Exit.OK() {
+			build.Failed = true
+			break
+		}
+	}
+	return build, nil
+}
+
+func (e *Engine) buildStep(ctx context.Context, ws *workspace, argv []string, env map[string]string, output int64) (evidence.BuildStep, error) {
+	step := evidence.BuildStep{Argv: argv}
+	if len(argv) == 0 {
+		step.Exit = evidence.Exit{Status: evidence.NotStarted, Code: 127, Detail: "The step has no command."}
+		return step, nil
+	}
+	began := time.Now()
+	log := runner.NewBoundedLog(output)
+	limits := runner.Limits{FileSizeBytes: 1 << 30, OpenFiles: buildOpenFiles}.WithDefaults()
+	run, err := e.spawn(command{
+		argv: argv, dir: ws.app(), env: env, stdout: log, stderr: log, rlimit: e.rlimits(limits), drop: true,
+	})
+	var theirs errNotExecutable
+	if errors.As(err, &theirs) {
+		step.Exit = notStarted(argv, theirs)
+		return step, nil
+	}
+	if err != nil {
+		return step, err
+	}
+	e.waitStep(ctx, run, env[markerName])
+	step.DurationNs = time.Since(began).Nanoseconds()
+	step.Output = log.Log()
+	if step.Exit, err = run.exit(); err != nil {
+		return step, err
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && step.Exit.Status == evidence.Signaled {
+		step.Exit.Status = evidence.TimedOut
+		step.Exit.Detail = "The build took longer than it may."
+	}
+	return step, nil
+}
+
+// waitStep waits for the end of a step, or kills it with its children when ctx is done.
+func (e *Engine) waitStep(ctx context.Context, run *running, marker string) {
+	select {
+	case <-run.done:
+	case <-ctx.Done():
+		e.killTree(run.pid, marker)
+		_ = run.proc.Signal(os.Kill)
+		<-run.done
+	}
+}

@@ -1,0 +1,182 @@
+package process
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// markerName is the environment variable that tells the processes of one pod from those of another.
+const markerName = "ASSAY_POD"
+
+// maxRounds bounds how often a tree is killed: a fork bomb may add processes while it is being killed.
+const maxRounds = 1000
+
+// proc is what /proc says of one process.
+type proc struct {
+	pid, parent, session int
+	zombie               bool
+	owner                int // user id
+}
+
+// processes lists what /proc shows. Processes that end meanwhile are left out.
+func processes() []proc {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var list []proc
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if p, ok := readProc(pid); ok {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func readProc(pid int) (proc, bool) {
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	data, err := os.ReadFile(filepath.Join(dir, "stat"))
+	if err != nil {
+		return proc{}, false
+	}
+	p, ok := parseStat(data)
+	if !ok {
+		return proc{}, false
+	}
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) == nil {
+		p.owner = int(st.Uid)
+	}
+	return p, true
+}
+
+// parseStat reads the fields of /proc/PID/stat that are needed. The name of a program may hold spaces and brackets.
+func parseStat(data []byte) (proc, bool) {
+	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if open < 1 || end < open {
+		return proc{}, false
+	}
+	f := bytes.Fields(data[end+1:]) // state, parent, group, session, …
+	if len(f) < 4 {
+		return proc{}, false
+	}
+	pid, err1 := strconv.Atoi(string(bytes.TrimSpace(data[:open])))
+	parent, err2 := strconv.Atoi(string(f[1]))
+	session, err3 := strconv.Atoi(string(f[3]))
+	if err1 != nil || err2 != nil || err3 != nil {
+		return proc{}, false
+	}
+	return proc{pid: pid, parent: parent, session: session, zombie: f[0][0] == 'Z'}, true
+}
+
+// below returns the descendants of the processes in roots, in no particular order.
+func below(list []proc, roots ...int) []proc {
+	in := map[int]bool{}
+	for _, r := range roots {
+		in[r] = true
+	}
+	var found []proc
+	for grew := true; grew; {
+		grew = false
+		for _, p := range list {
+			if in[p.parent] && !in[p.pid] {
+				in[p.pid], grew = true, true
+				found = append(found, p)
+			}
+		}
+	}
+	return found
+}
+
+// killTree kills root, when it is not 0, and everything that descends from it or has strayed from the pod with that
+// marker: what has outlived its parents and was handed to this process. It returns when none of them lives.
+func (e *Engine) killTree(root int, marker string) {
+	for range maxRounds {
+		living := false
+		list := processes()
+		victims := e.strays(list, marker)
+		if root != 0 {
+			victims = append(victims, below(list, root)...)
+		}
+		for _, p := range victims {
+			if !p.zombie {
+				living = true
+				_ = unix.Kill(p.pid, unix.SIGKILL) // fails only when it is gone
+			}
+			if p.parent == os.Getpid() && !e.procs.has(p.pid) {
+				_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
+			}
+		}
+		if !living {
+			return
+		}
+	}
+}
+
+// strays returns the orphans that this process was handed, with what descends from them, as far as they belong to the pod
+// with that marker. An orphan that has shed its marker belongs to any pod, so it is left until one pod is open only.
+func (e *Engine) strays(list []proc, marker string) []proc {
+	e.procs.mu.Lock() // nothing is being started, so every child that is not known is an orphan
+	defer e.procs.mu.Unlock()
+	self, own := os.Getpid(), 0
+	own, _ = unix.Getsid(0)
+	var found []proc
+	for _, p := range list {
+		if p.parent != self || p.session == own || e.procs.has(p.pid) || e.root && p.owner == 0 {
+			continue
+		}
+		if m := readMarker(p.pid); m == marker || !e.open(m) && e.alone(marker) {
+			found = append(append(found, p), below(list, p.pid)...)
+		}
+	}
+	return found
+}
+
+// open says whether a pod with that marker is open; alone whether no other pod is.
+func (e *Engine) open(marker string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.pods[marker]
+}
+
+func (e *Engine) alone(marker string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.pods) == 0 || len(e.pods) == 1 && e.pods[marker]
+}
+
+// readMarker returns the marker in the environment a process was started with, or "".
+func readMarker(pid int) string {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+	if err != nil {
+		return ""
+	}
+	for v := range bytes.SplitSeq(data, []byte{0}) {
+		if m, ok := bytes.CutPrefix(v, []byte(markerName+"=")); ok {
+			return string(m)
+		}
+	}
+	return ""
+}
+
+// killBelow kills the processes that work in dir and returns how many there were.
+func killBelow(dir string) (killed int) {
+	for _, p := range processes() {
+		cwd, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(p.pid), "cwd"))
+		if err == nil && (cwd == dir || strings.HasPrefix(cwd, dir+"/")) && p.pid != os.Getpid() {
+			if unix.Kill(p.pid, unix.SIGKILL) == nil {
+				killed++
+			}
+		}
+	}
+	return killed
+}
