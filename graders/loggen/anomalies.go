@@ -42,6 +42,8 @@ type AnomalyOptions struct {
 	Path func(a Anomaly) string
 	// Progress is called with the bytes written so far; may be nil.
 	Progress func(done int64)
+
+	oversize int64 // length of the oversize line where tests want it shorter
 }
 
 // AnomalyBytes is about what the pack takes on disk: one line of 300 MiB, and at most 40 MiB of everything else.
@@ -52,10 +54,13 @@ const AnomalyBytes = oversizeBytes + 40<<20
 func Anomalies(ctx context.Context, dir string, o AnomalyOptions) ([]AnomalyFile, error) {
 	var files []AnomalyFile
 	done := int64(0)
+	if o.oversize == 0 {
+		o.oversize = oversizeBytes
+	}
 	for i, a := range anomalies() {
 		rng := rand.New(stream(o.Seed, "anomaly", uint64(i)))
 		path := filepath.Join(dir, o.Path(a))
-		file, err := writeAnomaly(ctx, path, a, rng)
+		file, err := writeAnomaly(ctx, path, a, rng, o.oversize)
 		if err != nil {
 			return nil, fmt.Errorf("write anomaly %s: %w", a.ID, err)
 		}
@@ -69,13 +74,13 @@ func Anomalies(ctx context.Context, dir string, o AnomalyOptions) ([]AnomalyFile
 }
 
 // writeAnomaly writes one file.
-func writeAnomaly(ctx context.Context, path string, a Anomaly, rng *rand.Rand) (AnomalyFile, error) {
+func writeAnomaly(ctx context.Context, path string, a Anomaly, rng *rand.Rand, oversize int64) (AnomalyFile, error) {
 	file := AnomalyFile{Anomaly: a, Path: path}
 	truth, err := toFile(path, func(w io.Writer) (Truth, error) {
 		counted := &countingWriter{w: w}
 		defer func() { file.Bytes = counted.n }()
 		if a.zip == nil {
-			return fillPack(ctx, counted, a, rng)
+			return fillPack(ctx, counted, a, rng, oversize)
 		}
 		return zipPack(ctx, counted, a, rng)
 	})
@@ -89,8 +94,9 @@ func writeAnomaly(ctx context.Context, path string, a Anomaly, rng *rand.Rand) (
 	return file, nil
 }
 
-func fillPack(ctx context.Context, w io.Writer, a Anomaly, rng *rand.Rand) (Truth, error) {
+func fillPack(ctx context.Context, w io.Writer, a Anomaly, rng *rand.Rand, oversize int64) (Truth, error) {
 	p := newPack(ctx, w, rng)
+	p.oversize = oversize
 	a.write(p)
 	return p.close()
 }

@@ -31,7 +31,7 @@ func oversize(p *pack) {
 	p.truth.bad("oversize")
 	p.raw(f.head())
 	piece := p.padding(1 << 20)
-	for range oversizeBytes >> 20 {
+	for range p.oversize >> 20 {
 		p.raw(piece)
 	}
 	p.raw(f.tail())

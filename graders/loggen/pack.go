@@ -20,6 +20,8 @@ type pack struct {
 	eol   string // ends every line
 	names []string
 	start int64 // ms since 1970
+
+	oversize int64 // length of the oversize line
 }
 
 // ctxWriter fails once ctx has ended.
@@ -50,8 +52,9 @@ func (p *pack) close() (Truth, error) {
 
 // raw writes text that has no part in the truth: blank lines, or parts of a line counted elsewhere.
 func (p *pack) raw(text string) {
-	n, _ := p.w.WriteString(text) // bufio keeps the error for Flush
-	p.n += int64(n)
+	p.n += int64(len(text)) // also after an error, so that loops up to a size end
+	//nolint:errcheck // bufio keeps the first error for Flush
+	p.w.WriteString(text)
 }
 
 // fields are what a good line says: the record, and what else stands in the text.

@@ -245,6 +245,12 @@ type Heartbeat struct {
 	MaxNs         int64 `json:"maxNs"`
 	// StallNs is the longest time in which no heartbeat was answered although one was due.
 	StallNs int64 `json:"stallNs"`
+	// Due counts the heartbeats that the latencies are of: those due after the start-up, sent or not. Answered is of these.
+	Due int `json:"due"`
+	// Prompt counts those of Due that were answered within one second.
+	Prompt int `json:"prompt"`
+	// OwnLateNs is how late our own sender was at worst: a stall no longer than this may be ours.
+	OwnLateNs int64 `json:"ownLateNs"`
 }
 
 // Probe is what the preload inside the process said. It can be forged and never earns points.

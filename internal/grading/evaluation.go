@@ -57,6 +57,20 @@ func (s standing) envOf(sub subject, pair int) challenges.Env {
 func evaluate(
 	ch *challenges.Challenge, kinds map[string]graders.Grader, ev *evidence.Grading, attempt *evidence.Attempt,
 ) (*evaluation, error) {
+	e, err := score(ch, kinds, ev, attempt)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.drawInterval(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// score is evaluate without the interval.
+func score(
+	ch *challenges.Challenge, kinds map[string]graders.Grader, ev *evidence.Grading, attempt *evidence.Attempt,
+) (*evaluation, error) {
 	mode, ok := ch.Modes[ev.Mode]
 	if !ok {
 		return nil, fmt.Errorf("judge evidence: challenge %s has no mode %q", ch.ID, ev.Mode)
@@ -69,30 +83,32 @@ func evaluate(
 		return nil, err
 	}
 	e := &evaluation{ch: ch, mode: mode, attempt: attempt, ev: ev, formulas: f}
-	if ev.Build.Failed {
-		// Nothing was started, so there is nothing for a grader to read.
-		e.subjects = measured{}
-	} else if e.subjects, err = measureAttempt(ch, kinds, attempt); err != nil {
+	if err := e.measure(kinds); err != nil {
 		return nil, err
-	}
-	for role, target := range map[evidence.Role]*standing{
-		evidence.Candidate: &e.candidate, evidence.Reference: &e.reference,
-	} {
-		if *target, err = e.stand(role); err != nil {
-			return nil, err
-		}
-	}
-	if ev.Build.Failed {
-		e.candidate.findings[evidence.CodeCrash] = []evidence.Finding{buildFinding(ev.Build)}
 	}
 	if err := e.judgeCriteria(); err != nil {
 		return nil, err
 	}
 	e.total()
-	if err := e.drawInterval(); err != nil {
-		return nil, err
-	}
 	return e, nil
+}
+
+// measure lets the graders read the runs and judges the gates for candidate and reference.
+func (e *evaluation) measure(kinds map[string]graders.Grader) (err error) {
+	if e.ev.Build.Failed {
+		// Nothing was started: there is nothing for a grader to read, and no gate says more than the build does.
+		e.subjects = measured{}
+		e.candidate.findings = map[string][]evidence.Finding{evidence.CodeCrash: {buildFinding(e.ev.Build)}}
+		return nil
+	}
+	if e.subjects, err = measureAttempt(e.ch, kinds, e.attempt); err != nil {
+		return err
+	}
+	if e.candidate, err = e.stand(evidence.Candidate); err != nil {
+		return err
+	}
+	e.reference, err = e.stand(evidence.Reference)
+	return err
 }
 
 // stand judges the gates for one role.

@@ -293,4 +293,3 @@ func inScenario(id string, special figures) func(string, int) figures {
 		return goodFigures()
 	}
 }
-

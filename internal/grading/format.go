@@ -84,14 +84,14 @@ func digits(v float64) string {
 		return "0"
 	case a >= 9.95:
 		return group(strconv.FormatFloat(math.Round(v), 'f', 0, 64))
-	case a >= 1:
+	case a >= 0.995:
 		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
 	case a < 1e-6:
 		return "under 0.000001"
 	default:
 		// Two significant digits without an exponent, which few readers like.
 		decimals := 1 - int(math.Floor(math.Log10(a)))
-		return strconv.FormatFloat(v, 'f', decimals, 64)
+		return strings.TrimRight(strconv.FormatFloat(v, 'f', decimals, 64), "0")
 	}
 }
 

@@ -166,7 +166,7 @@ func (d Deps) withDefaults() (Deps, error) {
 		return d, errors.New("no engine or no graders given")
 	}
 	if d.Drive == nil {
-		return d, errors.New("no Drive given") // PENDING runner.Drive
+		d.Drive = runner.Drive
 	}
 	if d.Calibrate == nil {
 		d.Calibrate = runner.Calibrate

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// draws is how often the grading is drawn again. 5 % of it are 50 draws, so a bound is good to about a tenth of
-	// the interval's width.
-	draws = 1000
+	// draws is how often the grading is drawn again. 5 % of it are 25 draws, so a bound is good to about a tenth of a
+	// standard deviation; more would cost time and only look more precise.
+	draws = 500
 	// enoughPairs is the number of pairs from which on the runs themselves say how much they differ.
 	enoughPairs = 3
 	// tail is what lies outside on either side of a 90 % interval.
@@ -41,6 +41,10 @@ func (e *evaluation) drawInterval() error {
 	for i := range scores {
 		scores[i] = make([]float64, draws)
 	}
+	known := make([]map[float64]float64, len(e.criteria))
+	for i := range known {
+		known[i] = map[float64]float64{}
+	}
 	for d := range draws {
 		picks := make([]float64, e.mostPairs())
 		for i := range picks {
@@ -49,7 +53,7 @@ func (e *evaluation) drawInterval() error {
 		for i := range e.criteria {
 			c := &e.criteria[i]
 			gauss := rng.NormFloat64() // drawn for every criterion, so that none shifts the others' draws
-			score, err := c.draw(picks, gauss)
+			score, err := c.draw(picks, gauss, known[i])
 			if err != nil {
 				return fmt.Errorf("draw criterion %s: %w", c.c.ID, err)
 			}
@@ -68,8 +72,9 @@ func (e *evaluation) drawInterval() error {
 	return nil
 }
 
-// draw is the criterion's score in one drawing: picks choose among its pairs, gauss is a standard normal number.
-func (s *criterionState) draw(picks []float64, gauss float64) (float64, error) {
+// draw is the criterion's score in one drawing: picks choose among its pairs, gauss is a standard normal number. A
+// bootstrap meets the same few medians again and again, so their scores are kept in known.
+func (s *criterionState) draw(picks []float64, gauss float64, known map[float64]float64) (float64, error) {
 	n := len(s.ratios)
 	if n == 0 || s.value == nil || s.ref == nil {
 		return s.score, nil
@@ -78,19 +83,22 @@ func (s *criterionState) draw(picks []float64, gauss float64) (float64, error) {
 	if !ok {
 		return s.score, nil
 	}
-	var logRatio float64
-	if s.bootstrapped() {
-		drawn := make([]float64, n)
-		for i := range drawn {
-			drawn[i] = math.Log(s.ratios[int(picks[i]*float64(n))])
-		}
-		logRatio = median(drawn)
-	} else {
+	if !s.bootstrapped() {
 		// The candidate's median of n runs varies, and so does the reference's of n+1.
 		spread := s.noise * math.Sqrt(1/float64(n)+1/float64(n+1))
-		logRatio = math.Log(point) + spread*gauss
+		return s.scoreAt(max(*s.ref, s.floor) * point * math.Exp(spread*gauss))
 	}
-	return s.scoreAt(max(*s.ref, s.floor) * math.Exp(logRatio))
+	drawn := make([]float64, n)
+	for i := range drawn {
+		drawn[i] = math.Log(s.ratios[int(picks[i]*float64(n))])
+	}
+	logRatio := median(drawn)
+	if score, ok := known[logRatio]; ok {
+		return score, nil
+	}
+	score, err := s.scoreAt(max(*s.ref, s.floor) * math.Exp(logRatio))
+	known[logRatio] = score
+	return score, err
 }
 
 // bootstrapped says whether the pairs themselves tell how much the ratio varies.

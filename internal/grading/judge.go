@@ -97,6 +97,8 @@ func (e *evaluation) gateResults() []GateResult {
 		state := e.candidate.gates[g.ID]
 		r := GateResult{ID: g.ID, Title: g.Title, Kind: g.Kind, Judged: state.judged, Passed: state.judged && state.passed}
 		switch {
+		case e.ev.Build.Failed:
+			r.Sentence = "Not judged, because the program could not be built."
 		case !state.judged:
 			r.Sentence = "Not judged, because it means little after this: " + e.gate(state.blocker).Lost
 		case !state.passed:

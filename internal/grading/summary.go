@@ -2,6 +2,7 @@ package grading
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,28 +36,72 @@ func (e *evaluation) summary(r *Report) Summary {
 		s.Questions = []string{"How do you make sure that a project builds on another machine than your own?"}
 	case e.cap != nil:
 		s.Headline = e.cap.Sentence
-		s.Text = join(e.capSentence(), e.otherLoss(), e.kept())
+		s.Text = join(e.seen(), e.capSentence(), e.otherLoss(), e.kept())
 	default:
 		s.Headline, s.Text = e.plainSummary()
 	}
 	return s
 }
 
-// plainSummary is for a grading in which no gate failed.
+const (
+	// lossInHeadline is how many points of 100 a criterion must cost to stand in the headline of a pass.
+	lossInHeadline = 5.0
+	// longHeadline is from where on a headline is no longer one, in bytes.
+	longHeadline = 160
+)
+
+// plainSummary is for a grading in which no gate failed: what was kept, but what was lost.
 func (e *evaluation) plainSummary() (headline, text string) {
-	lost := e.byLoss()
-	best := e.bestKept()
+	lost, best := e.byLoss(), e.bestKept()
 	switch {
 	case len(lost) == 0 && best != nil:
-		return "It does what was asked, about as well as our reference solution.",
-			join(best.recruiter(), e.resultSentence())
-	case e.standingScore() >= e.ch.PassMark && best != nil:
-		return best.recruiter(), join(lost[0].recruiter(), e.resultSentence())
-	case len(lost) > 0:
-		return lost[0].recruiter(), join(e.resultSentence(), e.kept())
-	default:
-		return "Nothing could be judged.", e.resultSentence()
+		return "It does what was asked, about as well as our reference solution.", join(best.recruiter(), e.resultSentence())
+	case len(lost) == 0:
+		return "Nothing in it stands out.", e.resultSentence()
+	case best == nil:
+		return lost[0].recruiter(), join(e.resultSentence(), e.next(lost))
 	}
+	both := strings.TrimSuffix(best.recruiter(), ".") + ", but " + lowerFirst(lost[0].recruiter())
+	switch {
+	case lost[0].loss() >= lossInHeadline && len(both) <= longHeadline:
+		return both, join(e.resultSentence(), e.next(lost))
+	case e.standingScore() >= e.ch.PassMark:
+		return best.recruiter(), join(lost[0].recruiter(), e.resultSentence())
+	default:
+		return lost[0].recruiter(), join(best.recruiter(), e.resultSentence())
+	}
+}
+
+// next is the second largest loss.
+func (e *evaluation) next(lost []*criterionState) string {
+	if len(lost) < 2 {
+		return ""
+	}
+	return lost[1].recruiter()
+}
+
+// lowerFirst continues a sentence; what begins with two capitals (MB, OOM) stays as it is.
+func lowerFirst(s string) string {
+	if len(s) < 2 || s[0] < 'A' || s[0] > 'Z' || s[1] >= 'A' && s[1] <= 'Z' {
+		return s
+	}
+	return string(s[0]-'A'+'a') + s[1:]
+}
+
+// maxSeen bounds a finding's sentence on the first screen, in runes; it may quote the submission.
+const maxSeen = 200
+
+// seen is what was found behind the gate that capped the score, for a gate that asks for a code.
+func (e *evaluation) seen() string {
+	when := e.gate(e.cap.Gate).When
+	for _, code := range slices.Sorted(maps.Keys(e.candidate.findings)) {
+		for _, f := range e.candidate.findings[code] {
+			if f.Detail != "" && strings.Contains(when, `"`+code+`"`) {
+				return bounded(f.Detail, maxSeen)
+			}
+		}
+	}
+	return ""
 }
 
 // resultSentence is the score in words, and how sure it is.

@@ -14,6 +14,7 @@ type chartKind struct {
 	log               bool   // logarithmic height; the unit is then ns
 	upper             bool   // the line follows the largest values, not the middle: for peaks and waits
 	wide              bool   // takes the whole width
+	band              bool   // shades the range from the smallest to the largest value
 	lines             []lineKind
 }
 
@@ -38,17 +39,17 @@ func against(series string) []lineKind {
 // chartKinds lists the charts of an execution in reading order.
 func chartKinds() []chartKind {
 	return []chartKind{
-		{key: "heartbeat", title: "How long a request waited", unit: "ns", log: true, upper: true, wide: true,
+		{key: "heartbeat", title: "How long a request waited", unit: "ns", log: true, upper: true, wide: true, band: true,
 			about: "A small request on a fixed schedule, from outside; time from the moment it was due to its answer. " +
 				"Logarithmic scale.",
 			lines: against(evidence.SeriesHeartbeat)},
-		{key: "memory", title: "Memory", unit: "bytes", upper: true, wide: true,
+		{key: "memory", title: "Memory", unit: "bytes", upper: true, wide: true, band: true,
 			about: "Anonymous and shared memory of everything the submission started. File cache does not count.",
 			lines: against(evidence.SeriesMemory)},
-		{key: "read", title: "Reading", unit: "bytes/s",
+		{key: "read", title: "Reading", unit: "bytes/s", band: true,
 			about: "Bytes read a second, as the kernel counts them.",
 			lines: against(evidence.SeriesReadRate)},
-		{key: "cpu", title: "Processor", unit: "share",
+		{key: "cpu", title: "Processor", unit: "share", band: true,
 			about: "Share of one core: all threads, and the main thread alone.",
 			lines: []lineKind{{evidence.Candidate, evidence.SeriesCPU, ownLabel, "own"},
 				{evidence.Candidate, evidence.SeriesMainCPU, "its main thread", "own2"},
@@ -58,7 +59,7 @@ func chartKinds() []chartKind {
 				"It explains; it earns no points. Logarithmic scale.",
 			lines: []lineKind{{evidence.Candidate, evidence.SeriesProbeDelay, "delay", "own"},
 				{evidence.Candidate, evidence.SeriesProbeGap, "silence", "own2"}}},
-		{key: "rundelay", title: "Waiting for the processor", unit: "share",
+		{key: "rundelay", title: "Waiting for the processor", unit: "share", band: true,
 			about: "Share of time in which the main thread could have run and was not let: a sign of a busy machine.",
 			lines: against(evidence.SeriesRunDelay)},
 	}
@@ -152,7 +153,7 @@ func (k chartKind) heartbeatCaption(own, ref *evidence.Execution, t, v float64) 
 	if own != nil && own.Heartbeat != nil {
 		h := own.Heartbeat
 		fmt.Fprintf(&b, " 99 of 100 answers came within %s; %s of %s requests were answered.", quantity(float64(h.P99Ns), "ns"),
-			countText(float64(h.Answered)), countText(float64(h.Sent)))
+			quantity(float64(h.Answered), "count"), quantity(float64(h.Sent), "count"))
 	}
 	if ref != nil && ref.Heartbeat != nil {
 		fmt.Fprintf(&b, " The reference: 99 of 100 within %s.", quantity(float64(ref.Heartbeat.P99Ns), "ns"))

@@ -1,35 +1,19 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/assay-run/assay/internal/grading"
 )
 
-// quantity writes v with its unit and three significant digits, e.g. "84.2 MiB", "1.38 s", "92.5 %". The units are those
-// of evidence.MetricDoc; another unit is written after the number as it is.
+// quantity writes v with its unit, in the same words as the sentences of the report.
 func quantity(v float64, unit string) string {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
+	if !finite(v) {
 		return "unknown"
 	}
-	switch unit {
-	case "bytes":
-		return bytesText(v, "")
-	case "bytes/s":
-		return bytesText(v, "/s")
-	case "ns":
-		return nsText(v)
-	case "share":
-		return shareText(v)
-	case "ratio":
-		return ratioText(v)
-	case "count", "":
-		return countText(v)
-	default:
-		return countText(v) + " " + unit
-	}
+	return grading.FormatValue(v, unit)
 }
 
 // quantityPtr is quantity for a figure that may be missing.
@@ -41,67 +25,14 @@ func quantityPtr(v *float64, unit string) string {
 }
 
 // ratioText keeps two decimals, which align in a column, as long as they mean something.
-func ratioText(v float64) string {
-	if math.Abs(v) >= 99.5 {
-		return countText(math.Round(v))
+func ratioText(v *float64) string {
+	if v == nil || !finite(*v) {
+		return ""
 	}
-	return strconv.FormatFloat(v, 'f', 2, 64)
-}
-
-func bytesText(v float64, per string) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	i := 0
-	for math.Abs(v) >= 1023.5 && i < len(units)-1 { // 1023.5 and more would round to 1024
-		v /= 1024
-		i++
+	if math.Abs(*v) >= 99.5 {
+		return quantity(math.Round(*v), "count")
 	}
-	return significant(v) + " " + units[i] + per
-}
-
-func nsText(v float64) string {
-	switch a := math.Abs(v); {
-	case a == 0:
-		return "0 ms"
-	case a < 999.5:
-		return significant(v) + " ns"
-	case a < 999.5e3:
-		return significant(v/1e3) + " µs"
-	case a < 999.5e6:
-		return significant(v/1e6) + " ms"
-	case a < 120e9:
-		return significant(v/1e9) + " s"
-	default:
-		d := time.Duration(v).Round(time.Second)
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	}
-}
-
-// shareText never rounds up to 100 %: "all" is a claim.
-func shareText(v float64) string {
-	p := v * 100
-	if p > 99.9 && p < 100 {
-		return "99.9 %"
-	}
-	return significant(p) + " %"
-}
-
-// countText groups whole numbers by thousands and writes others with three significant digits.
-func countText(v float64) string {
-	if v != math.Trunc(v) || math.Abs(v) >= 1e15 {
-		return significant(v)
-	}
-	digits := strconv.FormatInt(int64(math.Abs(v)), 10)
-	var b strings.Builder
-	if v < 0 {
-		b.WriteByte('-')
-	}
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
+	return strconv.FormatFloat(*v, 'f', 2, 64)
 }
 
 // significant writes three significant digits without trailing zeros; numbers from 1,000 keep their whole part.
@@ -139,5 +70,5 @@ func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return countText(float64(n)) + " " + many
+	return quantity(float64(n), "count") + " " + many
 }

@@ -28,6 +28,7 @@ type page struct {
 	High    string
 	Scale   scale
 	Notices []string
+	Notes   []string
 	Cap     string
 
 	Criteria   []criterionView
@@ -73,8 +74,8 @@ type stepView struct {
 
 // findingView is a reason code with what was seen.
 type findingView struct {
-	grading.Code
-	Seen []seenView
+	Code, Recruiter, Engineer string
+	Seen                      []seenView
 }
 
 // seenView is a finding and where it was seen.
@@ -83,7 +84,7 @@ type seenView struct{ Detail, Where string }
 func findingViews(rep *grading.Report) []findingView {
 	out := make([]findingView, 0, len(rep.Codes))
 	for _, c := range rep.Codes {
-		v := findingView{Code: c}
+		v := findingView{Code: c.Code, Recruiter: c.Recruiter, Engineer: c.Engineer}
 		for _, f := range c.Findings {
 			where := scenarioTitle(rep, f.Scenario)
 			if f.Execution != "" && f.Execution != f.Scenario {
@@ -110,7 +111,7 @@ func newPage(rep *grading.Report, ev *evidence.Grading, opts Options) (*page, er
 	p := &page{
 		inline: in, Rep: rep, Kind: runKind(rep), Date: day(rep.Started), About: about(rep), Verdict: verdictWord(rep),
 		Band: bandWord(rep), Scored: scored(rep), Passed: rep.Verdict == grading.Pass, Score: points(rep.Score),
-		Low: points(math.Floor(rep.Interval.Low)), High: points(math.Ceil(rep.Interval.High)), Notices: notices(rep), Cap: capSentence(rep), Criteria: criterionViews(rep.Criteria),
+		Low: points(math.Floor(rep.Interval.Low)), High: points(math.Ceil(rep.Interval.High)), Notices: notices(rep), Notes: keepInMind(rep), Cap: capSentence(rep), Criteria: criterionViews(rep.Criteria),
 		Runs: runGroups(rep, ev), Facts: facts(rep, Visible(opts.Recompute)), Words: glossary(), Evidence: ev != nil,
 	}
 	p.Title = title(rep)
@@ -195,7 +196,7 @@ func criterionViews(results []grading.CriterionResult) []criterionView {
 	for _, c := range results {
 		share := func(score float64) string { return percent(min(max(score, 0), 1) * c.MaxPoints / most) }
 		v := criterionView{CriterionResult: c, ValueText: quantityPtr(c.Value, c.Unit), RefText: quantityPtr(c.Reference, c.Unit),
-			RatioText: quantityPtr(c.Ratio, "ratio"), PointsText: points(c.Points), MaxText: points(c.MaxPoints),
+			RatioText: ratioText(c.Ratio), PointsText: points(c.Points), MaxText: points(c.MaxPoints),
 			Track: share(1), Fill: share(c.Score)}
 		if low, high := c.Low*c.MaxPoints, c.High*c.MaxPoints; c.Assessed && high-low >= 0.5 {
 			v.Likely = fmt.Sprintf("Likely between %s and %s of %s points.", points(low), points(high), v.MaxText)

@@ -59,6 +59,17 @@ func notices(rep *grading.Report) []string {
 	return out
 }
 
+// keepInMind are the notes that notices has not said already: a grading repeats in its notes what its fields say.
+func keepInMind(rep *grading.Report) []string {
+	var out []string
+	for _, n := range rep.Notes {
+		if !strings.HasPrefix(n, "This is practice") && !strings.HasPrefix(n, "Not sandboxed") {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // sentence ends s with a full stop and a space; an empty s stays empty.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
@@ -71,16 +82,19 @@ func sentence(s string) string {
 	return s + " "
 }
 
-// capSentence tells what a failed gate did to the score; empty when none did.
+// capSentence tells what a failed gate did to the score; empty when none did, or when the summary tells it.
 func capSentence(rep *grading.Report) string {
 	if rep.Cap == nil {
 		return ""
 	}
-	s := fmt.Sprintf("%sSo the score is capped at %s", sentence(rep.Cap.Sentence), points(rep.Cap.Points))
-	if rep.Cap.Uncapped > rep.Cap.Points {
-		return s + fmt.Sprintf("; the criteria alone would have given %s.", points(rep.Cap.Uncapped))
+	if rep.Cap.Sentence == rep.Summary.Headline && rep.Summary.Text != "" {
+		return "" // the summary already says it
 	}
-	return s + "."
+	if rep.Cap.Uncapped > rep.Cap.Points {
+		return fmt.Sprintf("%sSo the score ends at %s; the criteria alone would have given %s.", sentence(rep.Cap.Sentence),
+			points(rep.Cap.Points), points(rep.Cap.Uncapped))
+	}
+	return fmt.Sprintf("%sSo the score could not have been above %s.", sentence(rep.Cap.Sentence), points(rep.Cap.Points))
 }
 
 // runKind is "Official run" or "Practice run" with the mode's name.

@@ -30,8 +30,11 @@ func linearAxis(top float64, unit string) axis {
 	for i := 0; float64(i)*step <= a.Max && i < 12; i++ {
 		v := float64(i) * step
 		label := quantity(v, unit)
-		if i == 0 {
+		switch {
+		case i == 0:
 			label = "0"
+		case unit == "share": // exact where quantity says “under 0.1 %”
+			label = significant(v*100) + " %"
 		}
 		a.Ticks = append(a.Ticks, tick{v, label})
 	}
@@ -64,7 +67,7 @@ func logAxis(low, high float64) axis {
 	a := axis{Min: math.Pow(10, from), Max: math.Pow(10, to), Log: true}
 	for k := from; k <= to; k++ {
 		v := math.Pow(10, k)
-		a.Ticks = append(a.Ticks, tick{v, nsText(v)})
+		a.Ticks = append(a.Ticks, tick{v, quantity(v, "ns")})
 	}
 	return a
 }

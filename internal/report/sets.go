@@ -74,6 +74,7 @@ type chartData struct {
 	Log        bool       `json:"log"`
 	Upper      bool       `json:"upper"`
 	Wide       bool       `json:"wide"`
+	Band       bool       `json:"band"`
 	Min        float64    `json:"min"`
 	Max        float64    `json:"max"`
 	Length     float64    `json:"length"` // seconds
@@ -240,7 +241,7 @@ func (s subject) chart(k chartKind, rep *grading.Report, limit int) (chartView, 
 		line = float64(rep.Environment.MemoryBytes)
 	}
 	a := k.axis(runs, line)
-	data := chartData{Unit: k.unit, Log: k.log, Upper: k.upper, Wide: k.wide, Min: a.Min, Max: a.Max, Length: length,
+	data := chartData{Unit: k.unit, Log: k.log, Upper: k.upper, Wide: k.wide, Band: k.band, Min: a.Min, Max: a.Max, Length: length,
 		Ticks: a.Ticks, Limit: line, Chosen: s.chosen}
 	if line > 0 {
 		data.LimitLabel = "limit " + quantity(line, k.unit)

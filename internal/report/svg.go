@@ -81,7 +81,7 @@ func shapes(k chartKind, d drawn, a axis, length float64) []shape {
 			continue
 		}
 		c := d[i].thin(svgPoints)
-		if k.lines[i].Class != "own2" {
+		if k.band && k.lines[i].Class != "own2" {
 			bands = append(bands, shape{"band " + k.lines[i].Class, bandPath(c, a, length)})
 		}
 		lines = append(lines, shape{"line " + k.lines[i].Class, linePath(c, a, length, k.upper)})

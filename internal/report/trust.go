@@ -62,10 +62,10 @@ func machineText(rep *grading.Report) string {
 	text := fmt.Sprintf("The same calculation took up to %s longer or shorter over the session. In the worst run the main thread "+
 		"waited for a processor %s of the time.", quantity(n.CalibrationDrift, "share"), quantity(n.RunDelayShare, "share"))
 	if n.ThrottledNs > 0 {
-		text += " It was throttled for " + nsText(float64(n.ThrottledNs)) + "."
+		text += " It was throttled for " + quantity(float64(n.ThrottledNs), "ns") + "."
 	}
 	if n.StealNs > 0 {
-		text += " The host took away " + nsText(float64(n.StealNs)) + "."
+		text += " The host took away " + quantity(float64(n.StealNs), "ns") + "."
 	}
 	return text
 }

@@ -17,7 +17,7 @@ func glossary() []word {
 		{"heartbeat", "A small request sent from outside 100 times a second, to see how long others would wait."},
 		{"99th percentile", "99 of 100 values are at or below it; it shows the bad moments that an average hides."},
 		{"memory", "What the program itself holds (anonymous and shared memory), not the system's file cache."},
-		{"MiB, GiB", "1,048,576 and 1,073,741,824 bytes: about a million and a billion."},
+		{"KB, MB, GB", "Powers of 1,024 bytes, as in the limits that candidates are given."},
 		{"reason code", "A short fixed name for a kind of fault, such as LOOP_BLOCKED, the same in every report."},
 		{"not assessed", "A failed gate made the criterion meaningless, so it was neither won nor lost; its weight went to the others."},
 		{"control", "A solution known to be bad. It must fail in every grading; if it passed, the grading would be void."},

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -56,7 +57,10 @@ type Engine struct {
 	cfg    Config
 	log    *slog.Logger
 	driver driverImage
+	info   engineInfo
 }
+
+var _ runner.Engine = (*Engine)(nil)
 
 // New connects to the container engine and settles the API version. It fails with runner.ErrEngineDown when the engine
 // does not answer. Close the Engine at the end.
@@ -85,15 +89,22 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 // Close drops idle connections. It removes nothing.
 func (e *Engine) Close() error { return e.cli.Close() }
 
-// Info asks the engine what it is.
+// Info asks the engine what it is. What cannot change in the life of an Engine is asked once; later calls only see that
+// the engine still answers, which is a hundred times cheaper.
 func (e *Engine) Info(ctx context.Context) (runner.Info, error) {
+	e.info.mu.Lock()
+	defer e.info.mu.Unlock()
+	if e.info.known {
+		_, err := e.cli.Ping(ctx, client.PingOptions{})
+		return e.info.value, fault(ctx, "ask engine", err)
+	}
 	res, err := e.cli.Info(ctx, client.InfoOptions{})
 	if err != nil {
 		return runner.Info{}, fault(ctx, "ask engine", err)
 	}
 	i := res.Info
 	version, _ := strconv.Atoi(i.CgroupVersion) // empty before API 1.41: unknown
-	info := runner.Info{
+	e.info.known, e.info.value = true, runner.Info{
 		Name:          "docker",
 		Version:       i.ServerVersion,
 		APIVersion:    e.cli.ClientVersion(),
@@ -104,9 +115,16 @@ func (e *Engine) Info(ctx context.Context) (runner.Info, error) {
 		CPUs:          i.NCPU,
 	}
 	if strings.HasPrefix(e.cli.DaemonHost(), "unix://") {
-		info.Root = i.DockerRootDir
+		e.info.value.Root = i.DockerRootDir
 	}
-	return info, nil
+	return e.info.value, nil
+}
+
+// engineInfo remembers what the engine said of itself.
+type engineInfo struct {
+	mu    sync.Mutex
+	known bool
+	value runner.Info
 }
 
 // labels are those of an object with that role.

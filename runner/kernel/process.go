@@ -26,10 +26,18 @@ type Process struct {
 	Main     Schedule // of its main thread
 	PeakHWM  int64    // largest HWMBytes
 	PeakFile int64    // largest RssFileBytes
+	// Before is what it had used while it was still the container runtime.
+	Before Baseline
 
 	dir                       string
 	reads                     int
 	status, stat, io, schedst file
+}
+
+// Baseline is what a process had used at a moment.
+type Baseline struct {
+	UserTicks, SystemTicks int64
+	Main                   Schedule
 }
 
 // OpenProcess starts reading a process. It fails when the process is gone.
@@ -59,6 +67,9 @@ func (p *Process) Read(now time.Time, buf []byte) bool {
 		if s, ok := ParseSchedstat(b); ok {
 			p.Main = s
 		}
+	}
+	if p.Seen.IsZero() {
+		p.Before = Baseline{UserTicks: p.Stat.UserTicks, SystemTicks: p.Stat.SystemTicks, Main: p.Main}
 	}
 	if p.Stat.Dead() {
 		p.Status = Status{}

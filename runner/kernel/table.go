@@ -236,6 +236,9 @@ func (t *Table) chooseMain(gone []*Process) {
 // Main is the submission's first process, dead or alive; nil when none was seen or its container is not known yet.
 func (t *Table) Main() *Process { return t.main }
 
+// MainAlive says whether the first process lives, as of the last Read.
+func (t *Table) MainAlive() bool { return t.main != nil && slices.Contains(t.living, t.main) }
+
 // Living are the submission's living processes. The slice is valid until the next call of the table.
 func (t *Table) Living() []*Process { return t.living }
 

@@ -27,7 +27,7 @@ func (e *Engine) Build(ctx context.Context, w runner.Workspace, b runner.BuildSp
 		return evidence.Build{}, errors.New("build: workspace is not of this engine")
 	}
 	if len(b.Steps) == 0 {
-		return evidence.Build{Skipped: true, Reason: "there are no build steps"}, nil
+		return evidence.Build{Skipped: true, Reason: "The submission has no build steps."}, nil
 	}
 	if b.Timeout <= 0 {
 		b.Timeout = buildTimeout

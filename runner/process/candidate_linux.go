@@ -164,4 +164,3 @@ func envList(env map[string]string) []string {
 	}
 	return list
 }
-

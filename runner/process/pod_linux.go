@@ -59,7 +59,10 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 	if err := p.makeDirs(spec.DataDir); err != nil {
 		return nil, err
 	}
-	return p, p.startDriver()
+	if err := p.startDriver(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func (e *Engine) setOpen(marker string, open bool) {
@@ -99,10 +102,14 @@ func (p *pod) tmp() string { return filepath.Join(p.dir, "tmp") }
 func (p *pod) startDriver() error {
 	stdin, toDriver, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("make pipe: %w", err)
+		return fmt.Errorf("make pipe to driver: %w", err)
 	}
 	defer stdin.Close()
-	fromDriver, stdout := io.Pipe()
+	fromDriver, stdout, err := os.Pipe()
+	if err != nil {
+		return errors.Join(fmt.Errorf("make pipe from driver: %w", err), toDriver.Close())
+	}
+	defer stdout.Close()
 	p.stream = &stream{w: toDriver, r: fromDriver}
 	p.driver, err = p.e.spawn(command{
 		argv:   append([]string{p.e.cfg.DriverBinary}, p.e.cfg.DriverArgs...),
@@ -116,23 +123,19 @@ func (p *pod) startDriver() error {
 	if err != nil {
 		return fmt.Errorf("start driver: %w", err)
 	}
-	p.stream.ended = make(chan struct{})
-	go func() {
-		defer close(p.stream.ended)
-		<-p.driver.done
-		_ = stdout.Close() // readers see the end
-	}()
 	return nil
 }
 
 // stream is the driver's protocol stream.
-type stream struct {
-	w     *os.File
-	r     *io.PipeReader
-	ended chan struct{} // closed when the driver has ended; nil when it never started
-}
+type stream struct{ w, r *os.File }
 
-func (s *stream) Read(p []byte) (int, error) { return s.r.Read(p) }
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return n, fmt.Errorf("read from driver: %w", err)
+	}
+	return n, err
+}
 
 func (s *stream) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
@@ -189,5 +192,4 @@ func (p *pod) endDriver() {
 	ctx, cancel := context.WithTimeout(context.Background(), driverGrace)
 	defer cancel()
 	p.driver.wait(ctx)
-	<-p.stream.ended
 }

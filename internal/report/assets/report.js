@@ -15,8 +15,8 @@
     return `${significant(v)} ${units[i]}`;
   };
   const show = {
-    bytes: (v) => scaled(v, 1024, ['B', 'KiB', 'MiB', 'GiB']),
-    'bytes/s': (v) => scaled(v, 1024, ['B/s', 'KiB/s', 'MiB/s', 'GiB/s']),
+    bytes: (v) => scaled(v, 1024, ['B', 'KB', 'MB', 'GB']),
+    'bytes/s': (v) => scaled(v, 1024, ['B/s', 'KB/s', 'MB/s', 'GB/s']),
     ns: (v) => scaled(v, 1000, ['ns', 'µs', 'ms', 's']),
     share: (v) => `${significant(v * 100)} %`,
   };
@@ -41,7 +41,7 @@
 
   function bands(chart) {
     return chart.lines.flatMap((l, i) => {
-      if (l.class === 'own2') return [];
+      if (!chart.band || l.class === 'own2') return [];
       return [{ series: [3 * i + 3, 3 * i + 2], fill: `${colour(l.class === 'own' ? 'accent' : 'faint')}33` }];
     });
   }
@@ -74,7 +74,7 @@
       if (chart.limit) {
         const at = y(chart.limit);
         line(bbox.left, at, bbox.left + bbox.width, at, [4, 4]);
-        text(chart.limitLabel, bbox.left + bbox.width + 8 * dot, at + 16 * dot, 'bad');
+        text(chart.limitLabel, bbox.left - 6 * dot, at - 5 * dot, 'bad');
       }
       for (const e of run.events ?? []) {
         const at = x(e.at);

@@ -164,14 +164,14 @@ func cases() []grading.ScenarioCases {
 		return evidence.Case{Name: name, Title: title, Weight: 1, Right: true}
 	}
 	return []grading.ScenarioCases{
-		{Scenario: "main", Title: "The large log", Cases: []evidence.Case{right("plain", "1 GiB, plain")}},
-		{Scenario: "small", Title: "A small log, to see whether memory depends on size", Cases: []evidence.Case{right("plain", "64 MiB, plain")}},
-		{Scenario: "gzip", Title: "A compressed log", Cases: []evidence.Case{right("gzip", "256 MiB, compressed")}},
+		{Scenario: "main", Title: "The large log", Cases: []evidence.Case{right("plain", "1 GB, plain")}},
+		{Scenario: "small", Title: "A small log, to see whether memory depends on size", Cases: []evidence.Case{right("plain", "64 MB, plain")}},
+		{Scenario: "gzip", Title: "A compressed log", Cases: []evidence.Case{right("gzip", "256 MB, compressed")}},
 		{Scenario: "anomalies", Title: "Files with everything that goes wrong in real logs", Cases: []evidence.Case{
 			right("crlf", "Lines that end with CR LF"), right("bom", "A byte order mark at the start"),
 			{Name: "code-points", Title: "Characters across read boundaries", Weight: 2,
 				Detail: "msgCodePoints is 48,211 and should be 48,190"},
-			{Name: "oversize-line", Title: "One line of 300 MiB", Weight: 2, Detail: "bad is 0 and should be 1"}}},
+			{Name: "oversize-line", Title: "One line of 300 MB", Weight: 2, Detail: "bad is 0 and should be 1"}}},
 	}
 }
 

@@ -23,20 +23,25 @@ func Passing() *grading.Report {
 // OutOfMemory failed a gate: the score is capped and two criteria are not assessed.
 func OutOfMemory() *grading.Report {
 	rep := Blocked()
-	rep.Score, rep.Band = 31.5, "junior-like"
-	rep.Interval.Low, rep.Interval.High = 27, 36.2
-	rep.Cap = &grading.Cap{Points: 40, Gate: "survives", Uncapped: 52.3,
+	rep.Score, rep.Band = 40, "junior-like"
+	rep.Interval.Low, rep.Interval.High = 40, 40
+	rep.Cap = &grading.Cap{Points: 40, Gate: "survives", Uncapped: 63.5,
 		Sentence: "The program ran out of memory and was ended before it could finish."}
 	rep.Gates[1].Passed, rep.Gates[1].Code = false, "OOM_CGROUP"
 	rep.Gates[1].Sentence = rep.Cap.Sentence
 	for _, i := range []int{4, 5} {
 		c := &rep.Criteria[i]
 		c.Assessed, c.Why = false, "It did not finish, so there is no speed to speak of."
-		c.Value, c.Ratio, c.Score, c.Points, c.Weight = nil, nil, 0, 0, 0
+		*c = grading.CriterionResult{ID: c.ID, Title: c.Title, Detail: c.Detail, Skill: c.Skill, Unit: c.Unit,
+			Why: c.Why, Reference: c.Reference}
+	}
+	for i := range rep.Criteria { // what is left carries the whole weight
+		c := &rep.Criteria[i]
+		c.Weight, c.Points, c.MaxPoints = c.Weight/0.85, c.Points/0.85, c.MaxPoints/0.85
 	}
 	rep.Codes = []grading.Code{{Code: "OOM_CGROUP", Engineer: "The kernel ended the process at the container's memory limit.",
 		Recruiter: "It ran out of memory and was ended.", Findings: []evidence.Finding{{Code: "OOM_CGROUP", Scenario: "main",
-			Execution: "main", AtSeconds: 9.1, Detail: "Ended at 256 MiB after 9.1 s, with 61 % of the file read."}}}}
+			Execution: "main", AtSeconds: 9.1, Detail: "Ended at 256 MB after 9.1 s, with 61 % of the file read."}}}}
 	rep.Summary.Headline = "It runs out of memory on a log that is larger than memory."
 	return rep
 }
@@ -44,10 +49,10 @@ func OutOfMemory() *grading.Report {
 // Practice is a quick run on plain processes, with few runs and nothing official.
 func Practice() *grading.Report {
 	rep := Passing()
-	rep.Mode, rep.Official, rep.Borderline = "quick", false, true
+	rep.Mode, rep.Official = "quick", false
 	rep.Environment.Engine, rep.Environment.Sandboxed, rep.Environment.CgroupVersion = "process", false, 0
 	rep.Environment.Image, rep.Environment.ImageDigest = "", ""
-	rep.Notes = append(rep.Notes, "Constant memory is not proven below about 10 bytes per line: the file is too small.")
+	rep.Notes = append(rep.Notes, `This is practice: scores of the mode "quick" are not official.`, "Constant memory is not proven below about 10 bytes per line: the file is too small.")
 	return rep
 }
 

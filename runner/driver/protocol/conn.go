@@ -47,21 +47,16 @@ type Conn struct {
 	recvErr error
 }
 
-// NewHost opens a session as the host with a fresh random key: it sends Hello, with the key filled in.
-func NewHost(rw io.ReadWriter, hello Hello) (*Conn, error) {
+// NewHost makes the host's end of a session with a fresh random key. The first message to be sent is hello, into which
+// it puts the key. Receive may be under way before.
+func NewHost(rw io.ReadWriter, hello *Hello) *Conn {
 	hello.Key = make([]byte, KeyBytes)
-	if _, err := rand.Read(hello.Key); err != nil {
-		return nil, fmt.Errorf("make session key: %w", err)
-	}
-	c := &Conn{
+	_, _ = rand.Read(hello.Key) // never fails, by its documentation
+	return &Conn{
 		rw: rw, host: true,
 		sendKey: newAuthenticator(hello.Key, hostToDriver),
 		recvKey: newAuthenticator(hello.Key, driverToHost),
 	}
-	if err := c.Send(&hello); err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 // NewDriver opens a session as the driver: it waits for Hello and takes the key from it.

@@ -98,7 +98,7 @@ func answer(q Request, log io.Writer) (a Response, err error) {
 		err = clearDir(q.Path)
 	case OpCount, OpKill:
 		var pids []int
-		pids, err = find(q.Text)
+		pids, err = Find(q.Text)
 		for _, pid := range pids {
 			if q.Op == OpKill {
 				err = errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
@@ -119,8 +119,8 @@ func clearDir(dir string) error {
 	return err
 }
 
-// find lists the living processes with marker in their command line, this one left out.
-func find(marker string) ([]int, error) {
+// Find lists the living processes with marker in their command line, this one left out.
+func Find(marker string) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err

@@ -81,7 +81,8 @@ async function main() {
   let tooLong = false;
 
   for await (const chunk of input) {
-    const parts = (rest + decoder.write(chunk)).split('\n');
+    const parts = decoder.write(chunk).split('\n');
+    parts[0] = rest + parts[0];
     rest = parts.pop();
     for (const part of parts) {
       if (tooLong) {

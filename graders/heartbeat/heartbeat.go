@@ -1,0 +1,181 @@
+package heartbeat
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// Monitor sends beats until it is stopped.
+type Monitor struct {
+	o       Options
+	request []byte
+	ledger  *ledger
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	open    map[*conn]struct{} // every connection, to be closed at the end
+	idle    []*conn            // the last used one is used next: the others may then be closed by the server in peace
+	live    int                // connections and attempts to connect
+	waiting []int              // beats that are due, while all connections are busy
+	closed  bool
+
+	stop   sync.Once
+	result evidence.Heartbeat
+	curve  evidence.Series
+}
+
+// Start begins to send beats. They end with Stop, which must be called, or with ctx.
+func Start(ctx context.Context, o Options) (*Monitor, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	m := &Monitor{o: o, request: requestBytes(o.Addr, o.Path), ledger: newLedger(o), cancel: cancel, open: map[*conn]struct{}{}}
+	m.wg.Go(func() { // whoever waits for an answer is woken by the end of its connection
+		<-ctx.Done()
+		m.closeAll()
+	})
+	m.wg.Go(func() { m.run(ctx) })
+	return m, nil
+}
+
+// Stop ends the beats, at the end of the process, and returns what was measured. It is idempotent.
+func (m *Monitor) Stop() (evidence.Heartbeat, evidence.Series) {
+	m.stop.Do(func() {
+		end := m.now()
+		m.cancel()
+		m.wg.Wait()
+		m.result, m.curve = m.ledger.close(end)
+		m.result.Target = "GET " + m.o.Path
+	})
+	return m.result, m.curve
+}
+
+// now is the time since the start of the process.
+func (m *Monitor) now() time.Duration { return time.Since(m.o.Start) }
+
+func (m *Monitor) run(ctx context.Context) {
+	next, ok := m.knock(ctx)
+	for i := next; ok && i < m.o.MaxBeats; i++ {
+		if !sleepUntil(ctx, m.o.Start.Add(m.ledger.due(i))) {
+			return
+		}
+		m.ledger.open(i, m.now())
+		m.dispatch(ctx, i)
+	}
+}
+
+// knock tries one request at a time, on schedule, until the program gives its first good answer. It returns the number
+// of the first beat after that, or false when ctx ended.
+func (m *Monitor) knock(ctx context.Context) (next int, ok bool) {
+	for i := m.ledger.number(m.now()); ; i = max(i+1, m.ledger.number(m.now())) {
+		if !sleepUntil(ctx, m.o.Start.Add(m.ledger.due(i))) {
+			return 0, false
+		}
+		c, err := m.connect(ctx)
+		if err != nil {
+			continue // not listening yet
+		}
+		if c, ok = m.ask(c, func(a Answer) { next = m.ledger.knocked(a.Got.Sub(m.o.Start)) }); !ok {
+			m.ledger.countFailed()
+		}
+		m.mu.Lock()
+		m.live++
+		m.release(c)
+		m.mu.Unlock()
+		if ok {
+			return next, true
+		}
+	}
+}
+
+// dispatch gives a beat to an idle connection, or to a new one, or lets it wait.
+func (m *Monitor) dispatch(ctx context.Context, i int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var c *conn
+	switch n := len(m.idle); {
+	case n > 0:
+		c = m.idle[n-1]
+		m.idle = m.idle[:n-1]
+	case m.live < m.o.MaxInFlight:
+		m.live++
+	default:
+		m.waiting = append(m.waiting, i) // bounded by MaxBeats
+		return
+	}
+	m.wg.Go(func() { m.serve(ctx, c, i) })
+}
+
+// serve does beat i, then others that wait, over one connection.
+func (m *Monitor) serve(ctx context.Context, c *conn, i int) {
+	for more := true; more; {
+		c = m.beat(ctx, c, i)
+		m.mu.Lock()
+		if more = len(m.waiting) > 0 && ctx.Err() == nil; more {
+			i, m.waiting = m.waiting[0], m.waiting[1:]
+		} else {
+			m.release(c)
+		}
+		m.mu.Unlock()
+	}
+}
+
+// release puts a connection back, or its permission when it is gone. The caller holds mu.
+func (m *Monitor) release(c *conn) {
+	if c == nil {
+		m.live--
+		return
+	}
+	m.idle = append(m.idle, c)
+}
+
+// beat does one beat and returns the connection for the next one, or nil.
+func (m *Monitor) beat(ctx context.Context, c *conn, i int) *conn {
+	reused := c != nil
+	for {
+		var err error
+		if c == nil {
+			if c, err = m.connect(ctx); err != nil {
+				m.ledger.fail(i)
+				return nil
+			}
+		}
+		answered := false
+		next, ok := m.ask(c, func(a Answer) { m.ledger.answer(i, a.Got.Sub(m.o.Start)) }, &answered)
+		c = next
+		if ok {
+			return c
+		}
+		// A server may close a connection that was idle for a while, just when it is used again.
+		if reused && !answered && ctx.Err() == nil {
+			reused = false
+			continue
+		}
+		m.ledger.fail(i)
+		return c
+	}
+}
+
+var errClosed = errors.New("heartbeat has ended")
+
+// connect opens a connection and registers it.
+func (m *Monitor) connect(ctx context.Context) (*conn, error) {
+	c, err := dial(ctx, m.o.Addr, m.request)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, errors.Join(errClosed, c.nc.Close())
+	}
+	m.open[c] = struct{}{}
+	return c, nil
+}

@@ -1,0 +1,193 @@
+package heartbeat
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// ledger knows what became of every beat. All times are since the start of the process.
+type ledger struct {
+	period   time.Duration
+	grace    time.Duration
+	maxBeats int
+
+	mu sync.Mutex
+	// latency of each beat by number: positive when answered, negative when it failed and a later answer (or the end) came
+	// after that time, 0 while it is open.
+	latency []time.Duration
+	unpaid  []int // failed beats since the last good answer, in the order of failing
+	sent    int
+	failed  int
+	first   time.Duration // of the first good answer; negative before it
+	late    time.Duration // largest lateness of the sender itself
+}
+
+func newLedger(o Options) *ledger {
+	return &ledger{period: time.Duration(float64(time.Second) / o.Hz), grace: o.Grace, maxBeats: o.MaxBeats, first: -1}
+}
+
+// due is when beat i is due.
+func (l *ledger) due(i int) time.Duration { return time.Duration(i) * l.period }
+
+// number is how many beats were due before or at a time, as far as there is room for them.
+func (l *ledger) number(at time.Duration) int {
+	if at < 0 {
+		return 0
+	}
+	return min(int(at/l.period)+1, l.maxBeats)
+}
+
+// grow makes room for the beats before number n.
+func (l *ledger) grow(n int) {
+	if n > len(l.latency) {
+		l.latency = append(l.latency, make([]time.Duration, n-len(l.latency))...)
+	}
+}
+
+// open records that a beat exists and how late the sender noticed.
+func (l *ledger) open(i int, now time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.grow(i + 1)
+	l.late = max(l.late, now-l.due(i))
+}
+
+// countSent counts a request that is about to be written.
+func (l *ledger) countSent() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent++
+}
+
+// knocked records that the program answered for the first time. All beats due until then are settled by it. It returns the
+// number of the next beat.
+func (l *ledger) knocked(at time.Duration) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.first = at
+	next := l.number(at)
+	l.grow(next)
+	for i := range next {
+		l.latency[i] = max(at-l.due(i), 1)
+	}
+	return next
+}
+
+// countFailed counts a failed try that settles no beat.
+func (l *ledger) countFailed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed++
+}
+
+// fail records that beat i failed.
+func (l *ledger) fail(i int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed++
+	l.unpaid = append(l.unpaid, i)
+}
+
+// answer records a good answer to beat i, and settles beats that failed before.
+func (l *ledger) answer(i int, at time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.latency[i] = max(at-l.due(i), 1)
+	for _, j := range l.unpaid {
+		l.latency[j] = -max(at-l.due(j), 1)
+	}
+	l.unpaid = l.unpaid[:0]
+}
+
+// beat is one beat that counts, settled.
+type beat struct {
+	due, latency time.Duration
+	answered     bool
+}
+
+// settled returns the beats that count when the process ended at end.
+func (l *ledger) settled(end time.Duration) []beat {
+	begin := l.grace
+	if l.first >= 0 {
+		begin = min(begin, l.first)
+	}
+	l.grow(l.number(end))
+	beats := make([]beat, 0, len(l.latency))
+	for i, latency := range l.latency {
+		b := beat{due: l.due(i), latency: latency, answered: latency > 0}
+		switch {
+		case b.due < begin || b.due > end:
+			continue
+		case latency < 0:
+			b.latency = -latency
+		case latency == 0:
+			b.latency = end - b.due
+			if b.latency <= tail {
+				continue
+			}
+		}
+		beats = append(beats, b)
+	}
+	return beats
+}
+
+// close sums up at the end of the process.
+func (l *ledger) close(end time.Duration) (evidence.Heartbeat, evidence.Series) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hb := evidence.Heartbeat{
+		Hz: float64(time.Second) / float64(l.period), Sent: l.sent, Failed: l.failed, FirstAnswerNs: int64(l.first), OwnLateNs: int64(l.late),
+	}
+	beats := l.settled(end)
+	latencies := make([]time.Duration, len(beats))
+	var curve evidence.Thinner
+	for i, b := range beats {
+		latencies[i] = b.latency
+		curve.Add(b.due.Seconds(), float64(b.latency))
+		hb.Due++
+		if b.answered {
+			hb.Answered++
+		}
+		if b.answered && b.latency <= prompt {
+			hb.Prompt++
+		}
+	}
+	slices.Sort(latencies)
+	hb.P50Ns, hb.P99Ns = quantile(latencies, 0.5), quantile(latencies, 0.99)
+	hb.P999Ns, hb.MaxNs = quantile(latencies, 0.999), quantile(latencies, 1)
+	hb.StallNs = int64(longestStall(beats))
+	return hb, curve.Series(evidence.SeriesHeartbeat, "ns")
+}
+
+// quantile is the nearest-rank quantile of sorted latencies, 0 when there are none. The record is complete and bounded, so
+// it is exact and no histogram is needed.
+func quantile(sorted []time.Duration, q float64) int64 {
+	n := len(sorted)
+	if n == 0 {
+		return 0
+	}
+	return int64(sorted[max(int(math.Ceil(q*float64(n)))-1, 0)])
+}
+
+// longestStall is the longest time in which no beat was completed although one was due. One slow answer beside quick ones
+// is no stall.
+func longestStall(beats []beat) time.Duration {
+	byEnd := slices.Clone(beats)
+	slices.SortFunc(byEnd, func(a, b beat) int { return cmp.Compare(a.due+a.latency, b.due+b.latency) })
+	longest := time.Duration(0)
+	earliest := time.Duration(math.MaxInt64) // due time among those that end at or after the current one
+	for i := len(byEnd) - 1; i >= 0; i-- {
+		earliest = min(earliest, byEnd[i].due)
+		from := earliest
+		if i > 0 {
+			from = max(from, byEnd[i-1].due+byEnd[i-1].latency)
+		}
+		longest = max(longest, byEnd[i].due+byEnd[i].latency-from)
+	}
+	return longest
+}

@@ -1,0 +1,72 @@
+package heartbeat
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options say where to send beats and how.
+type Options struct {
+	Addr string // host:port
+	Path string // e.g. "/progress"
+
+	// Start is when the process was started; the schedule begins there.
+	Start time.Time
+	// Hz is the rate of beats; 100 unless set, 1000 at most.
+	Hz float64
+	// Grace is how long a program may take to start before beats count; 500 ms unless set.
+	Grace time.Duration
+	// MaxInFlight bounds the connections, and so the beats that are out at the same time; 64 unless set. Beats that are due
+	// beyond that wait here, and their latency grows.
+	MaxInFlight int
+	// MaxBeats bounds the length of the record; 1<<20 unless set (8 MiB, almost 3 hours at 100 Hz). Later beats are not sent.
+	MaxBeats int
+	// Check says whether an answer is a good one; nil means that its status is 200. It is called from several goroutines.
+	Check func(Answer) bool
+}
+
+// Answer is what came back for one beat.
+type Answer struct {
+	Status int
+	Body   []byte    // at most 64 KiB; a longer body is a failure and is not shown to Check
+	Sent   time.Time // just before the request was written
+	Got    time.Time // when the body was complete
+}
+
+// tail is how long before the end of a process a beat may remain unanswered without being held against it: the program has
+// done its work, closes its server and exits.
+const tail = 100 * time.Millisecond
+
+// prompt is within what time a beat must be answered to count in evidence.Heartbeat.Prompt.
+const prompt = time.Second
+
+// withDefaults checks the options.
+func (o Options) withDefaults() (Options, error) {
+	if o.Hz == 0 {
+		o.Hz = 100
+	}
+	if o.Grace == 0 {
+		o.Grace = 500 * time.Millisecond
+	}
+	if o.MaxInFlight == 0 {
+		o.MaxInFlight = 64
+	}
+	if o.MaxBeats == 0 {
+		o.MaxBeats = 1 << 20
+	}
+	if o.Check == nil {
+		o.Check = func(a Answer) bool { return a.Status == 200 }
+	}
+	switch {
+	case o.Addr == "":
+		return o, errors.New("heartbeat: address is missing")
+	case o.Start.IsZero():
+		return o, errors.New("heartbeat: start of the process is missing")
+	case o.Hz < 0.1 || o.Hz > 1000:
+		return o, fmt.Errorf("heartbeat: rate of %g Hz is out of range (0.1 to 1000)", o.Hz)
+	case o.MaxInFlight < 1 || o.MaxBeats < 1 || o.Grace < 0:
+		return o, errors.New("heartbeat: bounds must be positive")
+	}
+	return o, nil
+}

@@ -1,0 +1,191 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/assay-run/assay/runner/driver/protocol"
+	"github.com/assay-run/assay/runner/probe"
+)
+
+// protocolVersion is said in the handshake, for the logs; frames carry the version that counts.
+const protocolVersion = "assay/1"
+
+// drive is the host's side of one run.
+type drive struct {
+	ctx    context.Context //nolint:containedctx // the run's: one value lives exactly as long as one call of Drive
+	cancel context.CancelCauseFunc
+	pod    Pod
+	spec   RunSpec
+	info   Info
+	conn   *protocol.Conn
+	notes  []string
+
+	messages chan protocol.Message
+	wg       sync.WaitGroup
+	closing  sync.Once
+	closeErr error
+	unhook   func() bool
+
+	greet, execute, collect time.Duration
+
+	mu         sync.Mutex
+	starting   time.Duration
+	candidates map[uint64]Candidate
+	names      map[string]struct{}
+	results    map[string]CandidateResult // by name of the execution
+}
+
+func newDrive(ctx context.Context, pod Pod, spec RunSpec, info Info) *drive {
+	ctx, cancel := context.WithCancelCause(ctx)
+	d := &drive{
+		ctx: ctx, cancel: cancel, pod: pod, spec: spec, info: info,
+		messages:   make(chan protocol.Message),
+		candidates: map[uint64]Candidate{},
+		names:      map[string]struct{}{},
+		results:    map[string]CandidateResult{},
+	}
+	// Closing the pod is what ends reads and writes that wait for the driver.
+	d.unhook = context.AfterFunc(ctx, d.closePod)
+	return d
+}
+
+// close ends the pod and waits for everything that was started.
+func (d *drive) close() error {
+	d.unhook()
+	d.closePod()
+	d.cancel(context.Canceled)
+	d.wg.Wait()
+	return d.closeErr
+}
+
+func (d *drive) closePod() {
+	d.closing.Do(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), closeWithin)
+		defer cancel()
+		d.closeErr = d.pod.Close(ctx)
+	})
+}
+
+// receive passes on what the driver says. The end of the stream ends the run, and with it a send that waits.
+func (d *drive) receive() {
+	for {
+		m, err := d.conn.Receive()
+		if err != nil {
+			d.fail(fmt.Errorf("%w: it ended, or broke the protocol: %w", ErrDriver, err))
+			return
+		}
+		select {
+		case d.messages <- m:
+		case <-d.ctx.Done():
+			return
+		}
+	}
+}
+
+// next waits for a message of the driver.
+func (d *drive) next() (protocol.Message, error) {
+	select {
+	case m := <-d.messages:
+		return m, nil
+	case <-d.ctx.Done():
+		return nil, context.Cause(d.ctx)
+	}
+}
+
+// send sends a message to the driver. When the run has ended, the reason for that is the error.
+func (d *drive) send(m protocol.Message) error {
+	err := d.conn.Send(m)
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(d.ctx); cause != nil {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", ErrDriver, err)
+}
+
+// fail ends the run.
+func (d *drive) fail(err error) { d.cancel(err) }
+
+// candidate starts a process of the submission and follows it to its end.
+func (d *drive) candidate(m *protocol.StartCandidate) {
+	if err := d.claim(m.Name); err != nil {
+		d.fail(err)
+		return
+	}
+	began := time.Now()
+	c, err := d.pod.StartCandidate(d.ctx, CandidateSpec{
+		Name: m.Name, Workspace: d.spec.Workspace, Argv: d.startCommand(m.Args), Env: d.env(m), Limits: d.spec.Limits,
+	})
+	took := time.Since(began)
+	if err != nil {
+		d.fail(fmt.Errorf("start candidate %s: %w", m.Name, err))
+		return
+	}
+	d.mu.Lock()
+	d.starting += took
+	d.candidates[m.Ref] = c
+	d.mu.Unlock()
+	if err := d.send(&protocol.CandidateStarted{Ref: m.Ref, ID: c.ID()}); err != nil {
+		d.fail(err)
+		return
+	}
+	res, err := c.Wait(d.ctx)
+	if err != nil {
+		d.fail(fmt.Errorf("wait for candidate %s: %w", m.Name, err))
+		return
+	}
+	d.mu.Lock()
+	d.results[m.Name] = res
+	d.mu.Unlock()
+	if err := d.send(&protocol.CandidateExited{Ref: m.Ref, Exit: res.Exit}); err != nil {
+		d.fail(err)
+	}
+}
+
+// claim refuses a name that was used: outputs are filled in by name.
+func (d *drive) claim(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, twice := d.names[name]; twice {
+		return fmt.Errorf("%w: it started two processes with the name %q", ErrDriver, name)
+	}
+	d.names[name] = struct{}{}
+	return nil
+}
+
+// kill ends a candidate that the driver could not end. Its Wait then returns.
+func (d *drive) kill(ref uint64) {
+	d.mu.Lock()
+	c := d.candidates[ref]
+	d.mu.Unlock()
+	if c == nil {
+		return
+	}
+	if err := c.Close(d.ctx); err != nil && d.ctx.Err() == nil {
+		d.fail(fmt.Errorf("kill candidate: %w", err))
+	}
+}
+
+// env is the environment of a process: the challenge's, then the workload's, then the probe.
+func (d *drive) env(m *protocol.StartCandidate) map[string]string {
+	env := maps.Clone(d.spec.Env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, m.Env)
+	if d.spec.Probe && m.ProbePort > 0 {
+		file := url.URL{Scheme: "file", Path: path.Join(path.Dir(d.pod.Paths().App), probe.FileName)}
+		env["NODE_OPTIONS"] = strings.TrimSpace(env["NODE_OPTIONS"] + " --import " + file.String())
+		env[probe.PortVariable] = strconv.Itoa(m.ProbePort)
+	}
+	return env
+}
