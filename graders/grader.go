@@ -49,4 +49,6 @@ type Prepared struct {
 	Truth   json.RawMessage // for Measure
 	Files   []string        // absolute paths below DataDir of what a run reads, for page-cache treatment
 	Bytes   int64           // size of the work, for progress
+	// Release gives the data up, so that the cache may remove them; to be called when no run needs them any more. May be nil.
+	Release func()
 }

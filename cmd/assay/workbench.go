@@ -85,7 +85,7 @@ func (a *app) openWorkbench(ctx context.Context, ch *challenges.Challenge) (_ *w
 	if b.control, err = b.bundled(ctx, ch.Control.Solution); err != nil {
 		return nil, err
 	}
-	slots, err := runner.NewSlots(filepath.Join(os.TempDir(), "assay-slots"))
+	slots, err := a.slots()
 	if err != nil {
 		return nil, err
 	}

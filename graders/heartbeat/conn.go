@@ -28,7 +28,6 @@ type conn struct {
 	in      *bufio.Reader
 	limit   io.LimitedReader // between nc and in; topped up for each answer
 	request []byte
-	used    bool // an answer has come over it
 }
 
 // dial opens a connection.
@@ -73,7 +72,6 @@ func (c *conn) ask() (a Answer, keep bool, err error) {
 		return a, false, fmt.Errorf("read body: %w", c.tooLarge(err))
 	}
 	a.Status, a.Body, a.Got = resp.StatusCode, body.Bytes(), time.Now()
-	c.used = true
 	return a, !resp.Close && c.in.Buffered() == 0, nil
 }
 

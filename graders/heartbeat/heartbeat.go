@@ -82,15 +82,16 @@ func (m *Monitor) knock(ctx context.Context) (next int, ok bool) {
 		if err != nil {
 			continue // not listening yet
 		}
-		if c, ok = m.ask(c, func(a Answer) { next = m.ledger.knocked(a.Got.Sub(m.o.Start)) }); !ok {
+		a, c, out := m.ask(c)
+		if out != good && ctx.Err() == nil {
 			m.ledger.countFailed()
 		}
 		m.mu.Lock()
 		m.live++
 		m.release(c)
 		m.mu.Unlock()
-		if ok {
-			return next, true
+		if out == good {
+			return m.ledger.knocked(a.Got.Sub(m.o.Start)), true
 		}
 	}
 }
@@ -138,29 +139,55 @@ func (m *Monitor) release(c *conn) {
 
 // beat does one beat and returns the connection for the next one, or nil.
 func (m *Monitor) beat(ctx context.Context, c *conn, i int) *conn {
-	reused := c != nil
-	for {
+	for reused := c != nil; ; reused = false {
 		var err error
+		out := broken
+		var a Answer
 		if c == nil {
-			if c, err = m.connect(ctx); err != nil {
-				m.ledger.fail(i)
-				return nil
-			}
+			c, err = m.connect(ctx)
 		}
-		answered := false
-		next, ok := m.ask(c, func(a Answer) { m.ledger.answer(i, a.Got.Sub(m.o.Start)) }, &answered)
-		c = next
-		if ok {
+		if err == nil {
+			a, c, out = m.ask(c)
+		}
+		switch {
+		case out == good:
+			m.ledger.answer(i, a.Got.Sub(m.o.Start))
 			return c
-		}
-		// A server may close a connection that was idle for a while, just when it is used again.
-		if reused && !answered && ctx.Err() == nil {
-			reused = false
+		case ctx.Err() != nil: // our own end broke it
+			return c
+		case out == broken && reused:
+			// The server may close a connection that was idle for a while just when it is used again: that is no fault.
 			continue
 		}
 		m.ledger.fail(i)
 		return c
 	}
+}
+
+// outcome is how a try ended.
+type outcome int
+
+const (
+	broken outcome = iota // no complete answer
+	wrong                 // an answer, but not the one that Check wants
+	good
+)
+
+// ask does one request. The connection comes back when it can be used again; otherwise it has been closed.
+func (m *Monitor) ask(c *conn) (Answer, *conn, outcome) {
+	m.ledger.countSent()
+	a, keep, err := c.ask()
+	if err != nil || !keep {
+		m.discard(c)
+		c = nil
+	}
+	switch {
+	case err != nil:
+		return a, c, broken
+	case !m.o.Check(a):
+		return a, c, wrong
+	}
+	return a, c, good
 }
 
 var errClosed = errors.New("heartbeat has ended")
@@ -178,4 +205,39 @@ func (m *Monitor) connect(ctx context.Context) (*conn, error) {
 	}
 	m.open[c] = struct{}{}
 	return c, nil
+}
+
+// discard closes a connection. Its error means nothing: nobody waits for what was written.
+func (m *Monitor) discard(c *conn) {
+	_ = c.nc.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.open, c)
+}
+
+// closeAll closes every connection, and refuses new ones.
+func (m *Monitor) closeAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	for c := range m.open {
+		_ = c.nc.Close()
+	}
+	clear(m.open)
+}
+
+// sleepUntil returns false when ctx ended first.
+func sleepUntil(ctx context.Context, at time.Time) bool {
+	d := time.Until(at)
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -49,6 +49,7 @@ type planned struct {
 func (s *session) attempt(ctx context.Context, number int) (evidence.Attempt, error) {
 	t := &trial{session: s, number: number}
 	t.result = evidence.Attempt{Runs: []evidence.Run{}, Truth: map[string]json.RawMessage{}, CalibrationNs: []int64{}}
+	defer t.release()
 	for _, step := range []func(context.Context) error{
 		t.plan, t.calibrate, t.measuredPairs, t.calibrate, t.singleRuns, t.extraPairs, t.control, t.calibrate, t.validate,
 	} {
@@ -100,6 +101,15 @@ func (t *trial) plan(ctx context.Context) error {
 	return nil
 }
 
+// release gives the data back to the cache; a repeat makes its own.
+func (t *trial) release() {
+	for _, p := range t.scenarios {
+		if p.prepared.Release != nil {
+			p.prepared.Release()
+		}
+	}
+}
+
 // measuredPairs alternates reference and candidate, pair by pair over all measured scenarios, so that whatever changes
 // on the machine touches both sides and all scenarios alike.
 func (t *trial) measuredPairs(ctx context.Context) error {
@@ -149,7 +159,7 @@ func (t *trial) singleRuns(ctx context.Context) error {
 
 // extraPairs adds pairs, one at a time, while the runs do not decide on which side of a band edge the score lies. The
 // closing reference of the pair before serves as the opening one of the next. An attempt that cannot be trusted, or
-// whose doubt no pair can settle, gets none.
+// whose doubt no pair can settle, gets none, and neither does one whose verdict a person will give.
 func (t *trial) extraPairs(ctx context.Context) error {
 	if !t.mode.Official {
 		return nil
@@ -160,7 +170,7 @@ func (t *trial) extraPairs(ctx context.Context) error {
 			return err
 		}
 		varying := t.varying(e)
-		if !e.straddle || len(varying) == 0 || e.unsteady() != "" {
+		if !e.straddle || len(varying) == 0 || e.unsteady() != "" || e.tampered() {
 			return nil
 		}
 		t.result.ExtraPairs++

@@ -20,7 +20,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeGrader takes what it "measures" from the Facts of a run's first execution, which the tests write.
-type fakeGrader struct{ prepared []graders.Preparation }
+type fakeGrader struct {
+	prepared []graders.Preparation
+	held     int // data sets not released yet
+}
 
 func (*fakeGrader) Name() string { return "fake" }
 
@@ -43,10 +46,12 @@ func (*fakeGrader) Check(map[string]any) error { return nil }
 
 func (g *fakeGrader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepared, error) {
 	g.prepared = append(g.prepared, p)
+	g.held++
 	p.Report(workload.Progress{Phase: "making", Done: 1, Total: 1})
 	return graders.Prepared{
 		DataDir: "/data/" + p.Scenario, Params: json.RawMessage(`{"for":"` + p.Scenario + `"}`),
 		Truth: json.RawMessage(`{"of":"` + p.Scenario + `"}`), Files: []string{"/data/" + p.Scenario + "/file"},
+		Release: func() { g.held-- },
 	}, nil
 }
 

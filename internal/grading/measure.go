@@ -18,6 +18,10 @@ type sample struct {
 	values   map[string]float64 // finite only
 	findings []evidence.Finding
 	cases    []evidence.Case
+	// compared says that other scenarios ran in the same pair, so that Compare could speak; joint are the metrics and
+	// codes that came from it. An extra pair of one scenario alone must not count as a run without those.
+	compared bool
+	joint    map[string]bool
 }
 
 // subject is everything known about one role: its runs by scenario, ascending by pair.
@@ -47,7 +51,7 @@ func measureAttempt(ch *challenges.Challenge, kinds map[string]graders.Grader, a
 		if err != nil {
 			return nil, fmt.Errorf("measure %s run of scenario %s: %w", run.Role, run.Scenario, err)
 		}
-		s := &sample{run: run, values: map[string]float64{}}
+		s := &sample{run: run, values: map[string]float64{}, joint: map[string]bool{}}
 		s.add(m)
 		subject[run.Scenario] = append(subject[run.Scenario], s)
 	}
@@ -105,6 +109,9 @@ func compareSubject(
 		for id, s := range members {
 			runs[id], truths[id] = *s.run, truth[id]
 		}
+		for _, s := range members {
+			s.compared = true
+		}
 		found, err := kinds[key.workload].Compare(runs, truths)
 		if err != nil {
 			return fmt.Errorf("pair %d: %w", key.pair, err)
@@ -114,10 +121,31 @@ func compareSubject(
 			if !ok {
 				return fmt.Errorf("pair %d: workload %s judged scenario %q, which it was not given", key.pair, key.workload, id)
 			}
+			for name := range m.Values {
+				s.joint[name] = true
+			}
+			for _, f := range m.Findings {
+				s.joint[f.Code] = true
+			}
 			s.add(m)
 		}
 	}
 	return nil
+}
+
+// chances counts the runs of a scenario that could have yielded a metric or a code.
+func chances(samples []*sample, name string) int {
+	joint, compared := false, 0
+	for _, s := range samples {
+		joint = joint || s.joint[name]
+		if s.compared {
+			compared++
+		}
+	}
+	if joint {
+		return compared
+	}
+	return len(samples)
 }
 
 // medians gives each metric its median over the runs of a scenario. A metric that fewer than half of the runs yield
@@ -133,7 +161,7 @@ func (sub subject) medians() map[string]map[string]float64 {
 		}
 		out[id] = map[string]float64{}
 		for name, vs := range values {
-			if 2*len(vs) >= len(samples) {
+			if 2*len(vs) >= chances(samples, name) {
 				out[id][name] = median(vs)
 			}
 		}
@@ -176,7 +204,7 @@ func (sub subject) findings() map[string][]evidence.Finding {
 			}
 		}
 		for code, n := range runs {
-			if 2*n >= len(sub[id]) {
+			if 2*n >= chances(sub[id], code) {
 				out[code] = append(out[code], seen[code]...)
 			}
 		}

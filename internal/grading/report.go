@@ -153,7 +153,7 @@ type RunSummary struct {
 	Role     evidence.Role      `json:"role"`
 	Pair     int                `json:"pair"`
 	Status   string             `json:"status"` // e.g. "exit 0", "oom-killed"
-	WallNs   int64              `json:"wallNs"`
+	WallNs   int64              `json:"wallNs"` // of its executions, one after another
 	Values   map[string]float64 `json:"values"`
 }
 

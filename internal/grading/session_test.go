@@ -33,6 +33,7 @@ func TestSessionOrder(t *testing.T) {
 	assert.Len(t, ev.Attempts[0].CalibrationNs, 3)
 	assert.Len(t, s.warmed, len(s.runs), "the page cache is prepared before every run")
 	assert.Zero(t, s.open, "workspaces are removed")
+	assert.Zero(t, s.grader.held, "data is given back")
 	assert.ElementsMatch(t, []string{"candidate", "reference", "control"}, s.staged)
 
 	for i, run := range ev.Attempts[0].Runs {
@@ -194,6 +195,24 @@ func TestSessionStopsAddingPairsWhenTheyDecide(t *testing.T) {
 	assert.Equal(t, ev.Last().ExtraPairs, r.Noise.ExtraPairs)
 }
 
+func TestSessionExtraPairsKeepWhatScenariosShowTogether(t *testing.T) {
+	t.Parallel()
+	// Main grows far beyond small in every pair that has both; the extra pairs run main alone.
+	s := &stage{story: story{candidate: inScenario("main", with(func(f *figures) { f.speedMB, f.memMB = 10, 190 }))}}
+	req := s.request("standard")
+	mode := req.Challenge.Modes["standard"]
+	mode.MaxExtraPairs = 5
+	req.Challenge.Modes["standard"] = mode
+	req.Challenge.PassMark = 58 // within the noise of memory
+	ev, err := Grade(t.Context(), s.deps(), req)
+	require.NoError(t, err)
+	require.Equal(t, 5, ev.Last().ExtraPairs, "the pass mark stays within the interval")
+	e, err := evaluate(req.Challenge, fakeKinds(), ev, &ev.Attempts[0])
+	require.NoError(t, err)
+	assert.InDelta(t, 110*float64(mib), e.candidate.medians["main"]["mem.growth"], 1)
+	assert.Contains(t, e.candidate.findings, "MEM_UNBOUNDED")
+}
+
 func TestSessionAddsNoPairsToPracticeOrWhatIsClear(t *testing.T) {
 	t.Parallel()
 	edge := always(with(func(f *figures) { f.speedMB, f.memMB = 10, 160 }))
@@ -279,6 +298,7 @@ func TestSessionFaultsOfOurs(t *testing.T) {
 			req.Submission.Build = [][]string{{"npm", "ci"}}
 			ev, err := Grade(t.Context(), s.deps(), req)
 			assert.Zero(t, s.open, "nothing is left behind")
+			assert.Zero(t, s.grader.held)
 			if tt.fails {
 				require.ErrorIs(t, err, tt.err)
 				assert.Nil(t, ev)

@@ -26,7 +26,7 @@ const (
 // Bounds of what is read back. Evidence is bounded by what runs may produce; these stop a file that is not ours.
 const (
 	maxEvidenceFile = 256 << 20 // bytes, compressed
-	maxEvidence     = 1 << 30   // bytes, unpacked
+	maxEvidence     = 512 << 20 // bytes, unpacked
 	maxReport       = 64 << 20  // bytes
 )
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -66,15 +65,15 @@ func TestRecomputeGivesTheStoredReportBitForBit(t *testing.T) {
 func TestRecomputeAnyFigures(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	rapid.Check(t, func(rt *rapid.T) {
-		ev := story{mode: "quick", candidate: always(anyFigures(rt, "candidate"))}.grading()
+	for _, s := range someStories() {
+		ev := s.grading()
 		report, err := Judge(testChallenge(), fakeKinds(), ev)
-		require.NoError(rt, err)
-		require.NoError(rt, WriteFiles(dir, ev, report))
+		require.NoError(t, err)
+		require.NoError(t, WriteFiles(dir, ev, report))
 		got, err := Recompute(filepath.Join(dir, ReportFile), testChallenge(), fakeKinds())
-		require.NoError(rt, err)
-		require.True(rt, got.Same)
-	})
+		require.NoError(t, err)
+		require.True(t, got.Same)
+	}
 }
 
 func TestRecomputeNoticesChanges(t *testing.T) {

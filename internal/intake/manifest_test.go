@@ -33,7 +33,7 @@ func TestManifestRefuses(t *testing.T) {
 		"two values":            {"{\"challenge\": \"tiny\"}\n{}", `assay.json:2:1: there is more after the end of the JSON value`},
 		"empty":                 {"", `assay.json:1:1: not valid JSON: the file ends too early`},
 		"duplicate key":         {"{\"challenge\": \"tiny\",\n \"challenge\": \"other\"}", `assay.json:2:2: key "challenge" is there twice; it is first on line 1`},
-		"list":                  {"[]", `assay.json:1:1: the file is a list of 0 (a list) instead of a mapping; expected a mapping that tells Assay how to build and start a submission`},
+		"list":                  {"[]", `assay.json:1:1: the file is a list instead of a mapping; expected a mapping that tells Assay how to build and start a submission`},
 		"deep":                  {`{"challenge": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}`, `assay.json:1:46: nested deeper than 32 levels`},
 		"no challenge":          {`{"start": ["node", "a.mjs"]}`, `assay.json:1:1: the file has no "challenge": the id of the challenge that this submission answers, such as "log-aggregate"`},
 		"unknown key":           {"{\"challenge\": \"tiny\",\n  \"strat\": [\"node\", \"a.mjs\"]}", `assay.json:2:3: unknown key "strat"; did you mean start? (allowed: $schema, build, challenge, env, node, start)`},
@@ -50,17 +50,17 @@ func TestManifestRefuses(t *testing.T) {
 		"file is absolute":      {`{"challenge": "tiny", "start": ["node", "/a.mjs"]}`, `assay.json:1:41: start runs "/a.mjs", which is not within the submission; write it relative to the top of the submission, with /`},
 		"file is outside":       {`{"challenge": "tiny", "start": ["node", "src/../../a.mjs"]}`, `assay.json:1:41: start runs "src/../../a.mjs", which is not within the submission; write it relative to the top of the submission, with /`},
 		"install makes no file": {`{"challenge": "tiny", "start": ["node", "dist/a.mjs"], "build": [["npm", "ci"]]}`, `assay.json:1:41: start runs "dist/a.mjs", which is not in the submission; check the path, or add the build step that makes it`},
-		"build is one command":  {`{"challenge": "tiny", "build": ["npm", "ci"]}`, `assay.json:1:33: build[0] is "npm" (text) instead of a list; expected a command as a list of words, such as ["node", "src/main.mjs"]; no shell reads it
+		"build is one command": {`{"challenge": "tiny", "build": ["npm", "ci"]}`, `assay.json:1:33: build[0] is "npm" (text) instead of a list; expected a command as a list of words, such as ["node", "src/main.mjs"]; no shell reads it
 assay.json:1:40: build[1] is "ci" (text) instead of a list; expected a command as a list of words, such as ["node", "src/main.mjs"]; no shell reads it`},
-		"build has no program":  {`{"challenge": "tiny", "start": ["node", "a.mjs"], "build": [[""]]}`, `assay.json:1:62: the command is empty; name a program, such as npm`},
-		"node is a number":      {`{"challenge": "tiny", "node": 24}`, `assay.json:1:31: node is 24: put it in quotes, "24"`},
-		"node is odd":           {`{"challenge": "tiny", "node": "23"}`, `assay.json:1:31: node is "23"; did you mean 22? (allowed: 22, 24, 26)`},
-		"env name":              {`{"challenge": "tiny", "env": {"A-B": "1"}}`, `assay.json:1:31: unknown key "A-B"; expected a mapping of environment variables to text; a name has letters, digits and _ and does not begin with a digit`},
-		"env number":            {`{"challenge": "tiny", "env": {"LEVEL": 1}}`, `assay.json:1:40: env.LEVEL is 1 (a number) instead of text: put it in quotes, "1"`},
-		"env of ours":           {"{\"challenge\": \"tiny\", \"start\": [\"node\", \"a.mjs\"],\n \"env\": {\"PORT\": \"80\"}}", `assay.json:2:18: PORT is set by the challenge; leave it out`},
-		"env of a stub":         {`{"challenge": "tiny", "start": ["node", "a.mjs"], "env": {"RATES_URL": "x"}}`, `assay.json:1:72: RATES_URL is set by the challenge; leave it out`},
-		"control characters":    {"{\"challenge\": \"tiny\", \"start\": [\"no\\u001b[31mde\", \"a.mjs\"]}", `assay.json:1:33: start[0] is "no\x1b[31mde"; expected one word of at most 1024 characters without control characters`},
-		"NUL":                   {`{"challenge": "tiny", "start": ["node", "a\u0000.mjs"]}`, `assay.json:1:41: start[1] is "a\x00.mjs"; expected one word of at most 1024 characters without control characters`},
+		"build has no program": {`{"challenge": "tiny", "start": ["node", "a.mjs"], "build": [[""]]}`, `assay.json:1:62: the command is empty; name a program, such as npm`},
+		"node is a number":     {`{"challenge": "tiny", "node": 24}`, `assay.json:1:31: node is 24: put it in quotes, "24"`},
+		"node is odd":          {`{"challenge": "tiny", "node": "23"}`, `assay.json:1:31: node is "23"; allowed: 22, 24, 26`},
+		"env name":             {`{"challenge": "tiny", "env": {"A-B": "1"}}`, `assay.json:1:31: unknown key "A-B"; expected a mapping of environment variables to text; a name has letters, digits and _ and does not begin with a digit`},
+		"env number":           {`{"challenge": "tiny", "env": {"LEVEL": 1}}`, `assay.json:1:40: env.LEVEL is 1 (a number) instead of text: put it in quotes, "1"`},
+		"env of ours":          {"{\"challenge\": \"tiny\", \"start\": [\"node\", \"a.mjs\"],\n \"env\": {\"PORT\": \"80\"}}", `assay.json:2:18: PORT is set by the challenge; leave it out`},
+		"env of a stub":        {`{"challenge": "tiny", "start": ["node", "a.mjs"], "env": {"RATES_URL": "x"}}`, `assay.json:1:72: RATES_URL is set by the challenge; leave it out`},
+		"control characters":   {"{\"challenge\": \"tiny\", \"start\": [\"no\\u001b[31mde\", \"a.mjs\"]}", `assay.json:1:33: start[0] is "no\x1b[31mde"; expected one word of at most 1024 characters without control characters`},
+		"NUL":                  {`{"challenge": "tiny", "start": ["node", "a\u0000.mjs"]}`, `assay.json:1:41: start[1] is "a\x00.mjs"; expected one word of at most 1024 characters without control characters`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestStartCannotBeInferred(t *testing.T) {
 		"shell":           {map[string]string{"package.json": `{"scripts": {"start": "npm run build && node dist/a.js"}}`}, `there is no assay.json that says how the submission is started, and scripts.start of package.json is "npm run build && node dist/a.js", which is not a plain node command; add assay.json at the top: {"challenge": "…", "start": ["node", "src/main.mjs"]}`},
 		"empty package":   {map[string]string{"package.json": `{}`, "server.js": "1"}, `there is no assay.json that says how the submission is started, and package.json has neither main nor a plain scripts.start; add assay.json at the top: {"challenge": "…", "start": ["node", "server.js"]}`},
 		"broken package":  {map[string]string{"package.json": "{\n  \"main\": }"}, `package.json:2:11: not valid JSON: invalid character '}' looking for beginning of value`},
-		"main is missing": {map[string]string{"package.json": `{"main": "lib/a.js"}`}, `start runs "lib/a.js", which is not in the submission; check the path, or add the build step that makes it`},
+		"main is missing": {map[string]string{"package.json": `{"main": "lib/a.js"}`}, `"package.json": start runs "lib/a.js", which is not in the submission; check the path, or add the build step that makes it`},
 		"odd kinds":       {map[string]string{"package.json": `{"main": 3, "scripts": ["node a.js"], "dependencies": "all"}`}, `there is no assay.json that says how the submission is started, and package.json has neither main nor a plain scripts.start; add assay.json at the top: {"challenge": "…", "start": ["node", "src/main.mjs"]}`},
 	}
 	for name, tt := range tests {
@@ -180,11 +180,21 @@ func TestNotes(t *testing.T) {
 		assay string
 		want  []string
 	}{
-		"npm":               {`"start": ["npm", "start"]`, nil},
-		"pnpm":              {`"start": ["pnpm", "start"], "build": [["pnpm", "install"]]`, nil},
-		"NODE_OPTIONS":      {`"start": ["node", "a.mjs"], "env": {"NODE_OPTIONS": "--max-old-space-size=100"}`, nil},
-		"build makes entry": {`"start": ["node", "dist/a.mjs"], "build": [["npx", "tsc"]]`, nil},
-		"nothing to say":    {`"start": ["node", "--max-old-space-size=160", "-r", "./b.cjs", "--", "a.mjs"], "node": "24", "env": {"LEVEL": "1"}, "$schema": "x"`, nil},
+		"npm": {`"start": ["npm", "start"]`, []string{
+			"The submission is started by npm, which does not pass signals on: a clean stop is then not seen. Start node itself.",
+		}},
+		"pnpm": {`"start": ["pnpm", "start"], "build": [["pnpm", "install"]]`, []string{
+			"Build step 1 starts pnpm, which the image does not have; it has node, npm and npx.",
+			"The submission is started by pnpm, which does not pass signals on: a clean stop is then not seen. Start node itself.",
+			"The image has node, npm and npx; pnpm is there only if the build installs it.",
+		}},
+		"NODE_OPTIONS": {`"start": ["node", "a.mjs"], "env": {"NODE_OPTIONS": "--max-old-space-size=100"}`, []string{
+			`The submission sets NODE_OPTIONS="--max-old-space-size=100"; it holds beside the options of Assay.`,
+		}},
+		"build makes entry": {`"start": ["node", "dist/a.mjs"], "build": [["npx", "tsc"]]`, []string{
+			"dist/a.mjs, which start runs, is not handed in; the build has to make it.",
+		}},
+		"nothing to say": {`"start": ["node", "--max-old-space-size=160", "-r", "./b.cjs", "--", "a.mjs"], "node": "24", "env": {"LEVEL": "1"}, "$schema": "x"`, nil},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

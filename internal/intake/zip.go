@@ -96,6 +96,9 @@ type boundedReaderAt struct {
 
 // ReadAt implements io.ReaderAt.
 func (r *boundedReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, zip.ErrFormat // the archive names a place before its beginning
+	}
 	if !r.unbounded {
 		if r.left -= int64(len(p)); r.left < 0 {
 			r.exhausted = true

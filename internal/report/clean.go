@@ -1,6 +1,36 @@
 package report
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// shown copies the part of the evidence that a page can show, its texts cut to what fits, so that cleaning it costs little
+// whatever was recorded: the judged attempt, without result files and without what other solutions printed.
+func shown(ev *evidence.Grading) *evidence.Grading {
+	out := *ev
+	out.Submission.Files = shownFiles(ev.Submission)
+	out.Build.Steps = slices.Clone(ev.Build.Steps)
+	for i := range out.Build.Steps {
+		out.Build.Steps[i].Output = shorten(out.Build.Steps[i].Output, maxLogText)
+	}
+	runs := slices.Clone(ev.Last().Runs)
+	for i := range runs {
+		runs[i].Executions = slices.Clone(runs[i].Executions)
+		for j := range runs[i].Executions {
+			e := &runs[i].Executions[j]
+			e.Output = nil
+			if runs[i].Role != evidence.Candidate {
+				e.Stdout, e.Stderr = evidence.Log{}, evidence.Log{}
+			}
+			e.Stdout, e.Stderr = shorten(e.Stdout, maxLogText), shorten(e.Stderr, maxLogText)
+		}
+	}
+	out.Attempts = []evidence.Attempt{{Runs: runs}}
+	return &out
+}
 
 // clean returns a deep copy of v in which every string went through Visible: fields named Text or Content keep their
 // lines, all others become one line. Doing it for the whole value means that no writer can forget a field. Slices

@@ -29,7 +29,7 @@ type Options struct {
 func HTML(w io.Writer, rep *grading.Report, ev *evidence.Grading, opts Options) error {
 	rep = clean(rep)
 	if ev != nil {
-		ev = clean(ev)
+		ev = clean(shown(ev))
 	}
 	p, err := newPage(rep, ev, opts)
 	if err != nil {

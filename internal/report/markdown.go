@@ -54,7 +54,7 @@ func mdFirst(b *strings.Builder, rep *grading.Report) {
 	} else {
 		fmt.Fprintf(b, "**%s**\n\n", verdictWord(rep))
 	}
-	for _, s := range []string{capSentence(rep), rep.Summary.Headline, strings.ReplaceAll(rep.Summary.Text, "\n", " ")} {
+	for _, s := range []string{capSentence(rep), rep.Summary.Headline, rep.Summary.Text} {
 		if s != "" {
 			fmt.Fprintf(b, "%s\n\n", md(s))
 		}
@@ -157,7 +157,7 @@ func mdList(b *strings.Builder, title string, items []string) {
 	}
 	fmt.Fprintf(b, "## %s\n\n", title)
 	for _, s := range items {
-		fmt.Fprintf(b, "- %s\n", md(strings.TrimSpace(s)))
+		fmt.Fprintf(b, "- %s\n", md(s))
 	}
 	b.WriteString("\n")
 }
@@ -165,7 +165,7 @@ func mdList(b *strings.Builder, title string, items []string) {
 // md escapes text for one line of Markdown: markup and HTML by backslash or entity, bare links and mentions by breaking
 // the character that makes them one.
 func md(s string) string {
-	s = strings.ReplaceAll(s, "\n", " ")
+	s = strings.Join(strings.Fields(s), " ") // a leading tab would begin a code block
 	var b strings.Builder
 	for i, r := range s {
 		switch {

@@ -9,7 +9,7 @@ import (
 // Bounds of the output that is shown, in bytes.
 const (
 	maxLogText  = 16 << 10  // of one stream
-	maxLogsText = 256 << 10 // of all together
+	maxLogsText = 128 << 10 // of all together
 )
 
 // outputGroup is what the submission printed in one scenario.
@@ -43,7 +43,7 @@ func outputViews(title func(string) string, ev *evidence.Grading) []outputGroup 
 				if len(chosen.Executions) > 1 {
 					s.name = e.Name + ", " + s.name
 				}
-				v := logView(s.name, s.log, min(maxLogText, left))
+				v := logView(s.name, shorten(s.log, max(left, 0)))
 				left -= len(v.Text)
 				g.Streams = append(g.Streams, v)
 			}
@@ -70,19 +70,23 @@ func streams(e evidence.Execution) []stream {
 	return out
 }
 
-// logView shows the head and the tail of a log within limit bytes and says what is missing.
-func logView(title string, l evidence.Log, limit int) outputView {
-	v := outputView{Title: title, Text: l.Text}
-	hidden := l.Dropped
-	if len(v.Text) > limit {
-		head := cutText(v.Text, limit/2)
-		tail := strings.ToValidUTF8(v.Text[len(v.Text)-limit/2:], "")
-		hidden += int64(len(v.Text) - len(head) - len(tail))
-		v.Text = head + "\n…\n" + tail
+// shorten keeps the head and the tail of a log, together at most limit bytes, and counts what it drops.
+func shorten(l evidence.Log, limit int) evidence.Log {
+	if len(l.Text) <= limit {
+		return l
 	}
-	v.Note = quantity(float64(l.Bytes), "bytes")
-	if hidden > 0 {
-		v.Note += ", of which " + quantity(float64(hidden), "bytes") + " are not shown"
+	head := cutText(l.Text, limit/2)
+	tail := strings.ToValidUTF8(l.Text[len(l.Text)-limit/2:], "")
+	l.Dropped += int64(len(l.Text) - len(head) - len(tail))
+	l.Text = head + "\n…\n" + tail
+	return l
+}
+
+// logView says beside a log how much there was and what is missing.
+func logView(title string, l evidence.Log) outputView {
+	v := outputView{Title: title, Text: l.Text, Note: quantity(float64(l.Bytes), "bytes")}
+	if l.Dropped > 0 {
+		v.Note += ", of which " + quantity(float64(l.Dropped), "bytes") + " are not shown"
 	}
 	return v
 }

@@ -130,7 +130,7 @@ func newPage(rep *grading.Report, ev *evidence.Grading, opts Options) (*page, er
 	if ev != nil {
 		p.Build, p.BuildNote = buildViews(ev.Build)
 		p.Outputs = outputViews(func(id string) string { return scenarioTitle(rep, id) }, ev)
-		files, more := sourceViews(ev.Submission)
+		files, more := sourceViews(ev.Submission.Files)
 		p.Files = files
 		if more > 0 {
 			p.FilesLeft = plural(more, "more file is", "more files are") + " in the evidence."
@@ -224,7 +224,7 @@ func buildViews(b evidence.Build) (steps []stepView, note string) {
 	}
 	for _, s := range b.Steps {
 		steps = append(steps, stepView{Command: strings.Join(s.Argv, " "), Ended: exitText(s.Exit),
-			Took: quantity(float64(s.DurationNs), "ns"), Refused: s.Refused, Output: logView("Output", s.Output, maxLogText)})
+			Took: quantity(float64(s.DurationNs), "ns"), Refused: s.Refused, Output: logView("Output", s.Output)})
 	}
 	if b.Failed {
 		note = "The build failed, so the submission could not be started."

@@ -17,7 +17,7 @@ const (
 	maxRunChoices = 7      // runs to switch between
 	maxPoints     = 1000   // of one curve
 	minPoints     = 30     // of one curve, when there are very many
-	pointBudget   = 50_000 // of all curves together; a point is about 20 bytes
+	pointBudget   = 40_000 // of all curves together; a point is about 20 bytes
 	tableRows     = 12     // of the figures below a chart
 )
 

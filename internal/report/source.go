@@ -16,13 +16,14 @@ import (
 	"github.com/assay-run/assay/internal/evidence"
 )
 
-// Bounds of what is shown of a submission's text.
+// Bounds of what is shown of a submission's files, in bytes where nothing else is said.
 const (
-	maxFiles      = 200       // listed
-	maxFileText   = 96 << 10  // bytes of one file
-	maxFilesText  = 700 << 10 // bytes of all files, before highlighting
-	maxHighlight  = 48 << 10  // bytes of one file that are coloured; larger ones are shown plain
-	lexTimePerRun = 2 * time.Second
+	maxFiles     = 200             // files that are listed
+	maxFileText  = 96 << 10        // of one file
+	maxFilesText = 600 << 10       // of all files
+	maxCodeHTML  = 900 << 10       // of the markup of all files: colouring can make a short text very long
+	maxColoured  = 48 << 10        // of a file that is coloured; larger ones are shown plain
+	maxLexTime   = 2 * time.Second // for colouring all files
 )
 
 // sourceView is one file of the submission.
@@ -32,34 +33,48 @@ type sourceView struct {
 	Code       template.HTML // lines as <span class="l">; made by codeHTML, which escapes
 }
 
-// sourceViews lists the files, code first, and says how many more there are. Colouring stops after a fixed time: the
-// lexers are regular expressions, and a submission could be written to make them slow.
-func sourceViews(s evidence.Submission) (out []sourceView, more int) {
+// shownFiles sorts the files, those that the candidate most likely wrote first, and cuts them so that all together
+// stay within the bounds.
+func shownFiles(s evidence.Submission) []evidence.SourceFile {
 	files := slices.Clone(s.Files)
 	slices.SortStableFunc(files, func(a, b evidence.SourceFile) int {
 		return cmp.Or(cmp.Compare(sourceRank(s, a), sourceRank(s, b)), strings.Compare(a.Path, b.Path))
 	})
+	left := maxFilesText
+	for i := range files {
+		f := &files[i]
+		if limit := min(maxFileText, left); len(f.Text) > limit {
+			f.Text, f.Truncated = cutText(f.Text, limit), true
+		}
+		left -= len(f.Text)
+	}
+	return files
+}
+
+// sourceViews shows files and says how many more there are. Colouring stops after a fixed time: the lexers are regular
+// expressions, and a submission could be written to make them slow.
+func sourceViews(files []evidence.SourceFile) (out []sourceView, more int) {
 	if len(files) > maxFiles {
 		files, more = files[:maxFiles], len(files)-maxFiles
 	}
-	left, deadline := maxFilesText, time.Now().Add(lexTimePerRun)
+	left, deadline := maxCodeHTML, time.Now().Add(maxLexTime)
 	for _, f := range files {
 		v := sourceView{Path: f.Path, Size: quantity(float64(f.Bytes), "bytes")}
-		text := f.Text
+		if f.Text != "" && left > 0 {
+			code, whole := codeHTML(f.Path, f.Text, left, deadline)
+			v.Code = code
+			left -= len(code)
+			f.Truncated = f.Truncated || !whole
+		}
 		switch {
 		case f.Binary:
 			v.Note = "Binary file, not shown."
-		case text == "" && f.Truncated, text != "" && left <= 0:
-			v.Note, text = "Left out here because of its size; it is part of the submission.", ""
-		case f.Truncated, len(text) > min(maxFileText, left):
-			text = cutText(text, min(maxFileText, left))
+		case v.Code != "" && f.Truncated:
 			v.Note = "Cut: only the beginning is shown."
-		case text == "":
+		case v.Code == "" && (f.Truncated || f.Text != ""):
+			v.Note = "Left out here because of its size; it is part of the submission."
+		case f.Text == "":
 			v.Note = "Empty file."
-		}
-		if text != "" {
-			left -= len(text)
-			v.Code = codeHTML(f.Path, text, deadline)
 		}
 		out = append(out, v)
 	}
@@ -91,21 +106,28 @@ func cutText(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	s = s[:max(limit, 0)]
+	if limit <= 0 {
+		return ""
+	}
+	s = s[:limit]
 	if i := strings.LastIndexByte(s, '\n'); i > 0 {
 		return s[:i+1]
 	}
 	return strings.ToValidUTF8(s, "")
 }
 
-// codeHTML renders code line by line. Everything from the file goes through html.EscapeString; the class names are ours.
-func codeHTML(name, text string, deadline time.Time) template.HTML {
+// codeHTML renders code line by line, at most about limit bytes of markup; whole is false when that cut it. Everything
+// from the file goes through html.EscapeString; the class names are ours.
+func codeHTML(name, text string, limit int, deadline time.Time) (code template.HTML, whole bool) {
 	tokens, ok := lex(name, text, deadline)
 	if !ok {
 		tokens = []chroma.Token{{Type: chroma.Text, Value: text}}
 	}
 	var b strings.Builder
 	for _, line := range chroma.SplitTokensIntoLines(tokens) {
+		if b.Len() >= limit {
+			return template.HTML(b.String()), false //nolint:gosec // escaped below
+		}
 		b.WriteString(`<span class="l">`)
 		for _, t := range line {
 			escaped := html.EscapeString(strings.TrimSuffix(t.Value, "\n"))
@@ -117,7 +139,7 @@ func codeHTML(name, text string, deadline time.Time) template.HTML {
 		}
 		b.WriteString("\n</span>")
 	}
-	return template.HTML(b.String()) //nolint:gosec // escaped above
+	return template.HTML(b.String()), true //nolint:gosec // escaped above
 }
 
 // lex splits code into tokens; ok is false where the language is unknown, the text is large, or it took too long.
@@ -125,7 +147,7 @@ func lex(name, text string, deadline time.Time) (tokens []chroma.Token, ok bool)
 	language := map[string]string{".mjs": "javascript", ".js": "javascript", ".cjs": "javascript", ".ts": "typescript",
 		".mts": "typescript", ".cts": "typescript", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}[path.Ext(name)]
 	lexer := lexers.Get(language)
-	if language == "" || lexer == nil || len(text) > maxHighlight || time.Now().After(deadline) {
+	if language == "" || lexer == nil || len(text) > maxColoured || time.Now().After(deadline) {
 		return nil, false
 	}
 	defer func() { // a lexer reports an error inside its iterator by panicking

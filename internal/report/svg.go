@@ -6,7 +6,7 @@ import (
 )
 
 // svgPoints bounds a curve of the drawing that is in the page itself; more could not be told apart on paper.
-const svgPoints = 240
+const svgPoints = 200
 
 // plot is a chart as inline SVG, in percent of the drawing area so that text keeps its size at every width. It is what
 // prints, and what is shown without JavaScript.

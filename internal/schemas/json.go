@@ -141,8 +141,11 @@ func (p *jsonParser) problem(err error) Problem {
 	return p.doc.Problem(p.position(p.next()), "not valid JSON: %s", fmt.Sprint(err))
 }
 
-func (p *jsonParser) position(offset int) Position {
-	before := p.data[:min(offset, len(p.data))]
+func (p *jsonParser) position(offset int) Position { return positionOf(p.data, offset) }
+
+// positionOf returns the line and column of a byte of a text.
+func positionOf(data []byte, offset int) Position {
+	before := data[:min(offset, len(data))]
 	line := bytes.Count(before, []byte("\n")) + 1
 	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
 	return Position{Line: line, Column: column}

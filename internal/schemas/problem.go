@@ -79,8 +79,12 @@ func Choices(found string, allowed []string) string {
 	return "; allowed: " + list
 }
 
-// nearest returns the name that is a small typing mistake away from found, or nothing.
+// nearest returns the name that is a small typing mistake away from found, or nothing. Between very short names every
+// other one is near.
 func nearest(found string, names []string) string {
+	if utf8.RuneCountInString(found) < 3 {
+		return ""
+	}
 	best, bestDistance := "", max(1, min(3, utf8.RuneCountInString(found)/3))+1
 	for _, name := range names {
 		if d := distance(strings.ToLower(found), strings.ToLower(name)); d < bestDistance {

@@ -113,6 +113,9 @@ func (r *reader) sentence(e *jsonschema.ValidationError, path []any) string {
 		if slices.Contains(k.Want, "string") && (k.Got == "number" || k.Got == "boolean" || k.Got == "integer") {
 			hint = fmt.Sprintf(": put it in quotes, \"%s\"", found)
 		}
+		if k.Got == "array" || k.Got == "object" || k.Got == "null" {
+			return fmt.Sprintf("is %s instead of %s%s", article(k.Got), article(k.Want...), expected)
+		}
 		return fmt.Sprintf("is %s (%s) instead of %s%s%s", found, article(k.Got), article(k.Want...), hint, expected)
 	case *kind.Enum:
 		allowed := make([]string, 0, len(k.Want))

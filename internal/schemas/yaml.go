@@ -3,7 +3,6 @@ package schemas
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -23,6 +22,9 @@ func ParseYAML(file string, data []byte) (*Document, error) {
 	}
 	if invalidUTF8(data) >= 0 {
 		return nil, Problems{doc.Problem(start, "the file is not UTF-8 text")}
+	}
+	if at := controlCharacter(data); at >= 0 {
+		return nil, Problems{doc.Problem(positionOf(data, at), "the control character %U is not allowed", data[at])}
 	}
 	parsed, err := parser.ParseBytes(data, 0)
 	if err != nil {
@@ -51,6 +53,18 @@ func ParseYAML(file string, data []byte) (*Document, error) {
 	}
 	doc.Value = value
 	return doc, nil
+}
+
+// controlCharacter returns the offset of the first control character that YAML does not allow, or -1. A carriage return
+// is allowed before a line feed only: elsewhere editors and parsers do not agree on what a line is.
+func controlCharacter(data []byte) int {
+	for i, c := range data {
+		lineEnd := c == '\r' && i+1 < len(data) && data[i+1] == '\n'
+		if (c < ' ' && c != '\t' && c != '\n' && !lineEnd) || c == 0x7f {
+			return i
+		}
+	}
+	return -1
 }
 
 func (d *Document) yamlProblem(n ast.Node, format string, args ...any) *Problem {
@@ -94,6 +108,8 @@ func (d *Document) yamlValue(n ast.Node, path []any) (any, *Problem) {
 		return d.yamlNumber(n, n.Value)
 	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
 		return nil, d.yamlProblem(n, "anchors and aliases are not allowed; write the value out")
+	case *ast.InfinityNode, *ast.NanNode:
+		return nil, d.yamlProblem(n, "%s is not a number that is allowed", n.String())
 	case *ast.TagNode:
 		return nil, d.yamlProblem(n, "tags are not allowed; write the plain value")
 	default:
@@ -145,12 +161,9 @@ func (d *Document) yamlMapping(values []*ast.MappingValueNode, path []any) (any,
 
 // yamlNumber turns a parsed number into a json.Number, so that both kinds of document hold the same types.
 func (d *Document) yamlNumber(n ast.Node, value any) (any, *Problem) {
-	if f, ok := value.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
-		return nil, d.yamlProblem(n, "%s is not a finite number", n.String())
-	}
 	text, err := json.Marshal(value)
 	if err != nil {
-		return nil, d.yamlProblem(n, "%s is not a number", n.String())
+		return nil, d.yamlProblem(n, "%s is not a number that is allowed", n.String())
 	}
 	return json.Number(text), nil
 }

@@ -139,6 +139,15 @@ func (m *Images) Inspect(ctx context.Context, ref string) (Image, error) {
 	return img, nil
 }
 
+// discard removes an image by its id. One that is gone, in use, or still has a name is left as it is.
+func (m *Images) discard(ctx context.Context, id string) error {
+	_, err := m.cli.ImageRemove(ctx, id, client.ImageRemoveOptions{})
+	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return fault(ctx, "remove image", err)
+}
+
 // ImportSpec is what an imported image carries besides its files.
 type ImportSpec struct {
 	Env    map[string]string
@@ -165,9 +174,13 @@ func (s ImportSpec) changes() []string {
 	return lines
 }
 
-// Import makes an image named ref of one layer from what write writes, a tar archive of a root file system. An error of
-// write leaves no image behind.
+// Import makes an image named ref of one layer from what write writes, a tar archive of a root file system, and discards
+// the image that had the name before. An error of write leaves everything as it was.
 func (m *Images) Import(ctx context.Context, ref string, spec ImportSpec, write func(io.Writer) error) error {
+	before, err := m.Inspect(ctx, ref)
+	if err != nil && !errors.Is(err, runner.ErrImageMissing) {
+		return err
+	}
 	r, w := io.Pipe()
 	written := make(chan error, 1)
 	go func() {
@@ -184,7 +197,13 @@ func (m *Images) Import(ctx context.Context, ref string, spec ImportSpec, write 
 	if werr := <-written; werr != nil && !errors.Is(werr, io.ErrClosedPipe) {
 		return fmt.Errorf("import image %s: %w", ref, werr)
 	}
-	return fault(ctx, "import image "+ref, err)
+	if err != nil {
+		return fault(ctx, "import image "+ref, err)
+	}
+	if before.ID == "" {
+		return nil
+	}
+	return m.discard(ctx, before.ID)
 }
 
 // Pull fetches an image from the registry its name belongs to and returns its digest ("name@sha256:…").

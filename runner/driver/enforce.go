@@ -48,6 +48,7 @@ func (e *execution) enforce(now time.Time) error {
 // they are killed. The dead are collected afterwards only; until then they fill the limit on processes, which ends
 // the race for us.
 func (e *execution) killAll(r killReason) error {
+	e.killing = true
 	if r.status != "" && e.killed.status == "" {
 		e.killed = r
 	}
@@ -113,13 +114,16 @@ func (e *execution) askHost() {
 }
 
 // reapOrphans collects ended processes of the submission that became ours when their parents died: in a pod the driver
-// is process 1, and until somebody collects them they count against the limit on processes.
+// is process 1, and until somebody collects them they count against the limit on processes. One that outlived the main
+// process and was killed, but not by us, was left over: some container runtimes end what is left before we do.
 func (e *execution) reapOrphans() {
 	self := os.Getpid()
 	if self != 1 {
 		return
 	}
 	for _, pid := range e.table.Zombies(self, nil) {
-		reap(pid)
+		if reap(pid) && !e.endedAt.IsZero() && !e.killing {
+			e.leftover++
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -65,8 +66,10 @@ type execution struct {
 	engine    *evidence.Exit
 	nextScan  time.Time
 	nextDue   time.Time
+	costs     costs
 	follows   bool // a tree of processes, not a container
 	asked     bool // the host was asked to kill
+	killing   bool // something was killed by us
 }
 
 // killReason says why the driver ended a submission; the zero value that it did not.
@@ -251,6 +254,7 @@ func (e *execution) openCgroup(id string) {
 // engineExited learns how the main process ended. The engine's word counts even when the process was not seen ending.
 func (e *execution) engineExited(m *protocol.CandidateExited) error {
 	if m.Failed != "" {
+		e.asked = true // an engine that lost it cannot end it either
 		return fmt.Errorf("engine lost the process: %s", m.Failed)
 	}
 	e.engine = &m.Exit
@@ -291,9 +295,21 @@ func (e *execution) tick(now time.Time) error {
 	} else {
 		e.drain(now)
 	}
-	cost := time.Since(now)
-	e.nextDue = now.Add(time.Duration(float64(cost) / maxSamplerShare))
+	e.nextDue = now.Add(time.Duration(float64(e.costs.add(time.Since(now))) / maxSamplerShare))
 	return nil
+}
+
+// costs are the durations of the last samples. The smallest of them is what a sample costs; the others waited for a
+// core as well, and a sampler that paused for that would see least when there is most to see.
+type costs struct {
+	last [8]time.Duration
+	next int
+}
+
+func (c *costs) add(d time.Duration) time.Duration {
+	c.last[c.next%len(c.last)] = d
+	c.next++
+	return slices.Min(c.last[:])
 }
 
 // appear notes the start and the end of the main process.
@@ -330,7 +346,7 @@ func (e *execution) drain(now time.Time) {
 		e.drained = true
 	case now.Sub(e.endedAt) >= leaveGrace:
 		e.drained = true
-		e.leftover = left
+		e.leftover += left
 		if err := e.killAll(killReason{}); err != nil {
 			e.pod.note("%s: %v", e.cmd.Name, err)
 		}

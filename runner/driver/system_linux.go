@@ -50,11 +50,13 @@ func send(pid int, s unix.Signal) (gone bool, err error) {
 	return false, nil
 }
 
-// reap collects one ended child. Asking for it by its id steals no other child from whoever waits for that.
-func reap(pid int) {
+// reap collects one ended child and says whether SIGKILL ended it. Asking for it by its id steals no other child from
+// whoever waits for that.
+func reap(pid int) (killed bool) {
 	var status unix.WaitStatus
-	// Not a child, or collected already: either is fine.
-	_, _ = unix.Wait4(pid, &status, unix.WNOHANG, nil)
+	got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
+	// Otherwise it is no child of ours, or collected already: either is fine.
+	return err == nil && got == pid && status.Signaled() && status.Signal() == unix.SIGKILL
 }
 
 // exitWatch tells of the end of any process, child or not, at once.

@@ -19,7 +19,7 @@ func signalKill(int) (gone bool, err error) { return false, errors.ErrUnsupporte
 
 func signalStop(int) (gone bool, err error) { return false, errors.ErrUnsupported }
 
-func reap(int) {}
+func reap(int) (killed bool) { return false }
 
 type exitWatch struct{}
 

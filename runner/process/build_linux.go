@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -92,26 +91,19 @@ func (e *Engine) buildStep(ctx context.Context, ws *workspace, argv []string, en
 	if err != nil {
 		return step, err
 	}
-	e.waitStep(ctx, run, env[markerName])
+	select {
+	case <-run.done:
+	case <-ctx.Done():
+		e.kill(run, env[markerName])
+	}
 	step.DurationNs = time.Since(began).Nanoseconds()
 	step.Output = log.Log()
 	if step.Exit, err = run.exit(); err != nil {
 		return step, err
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && step.Exit.Status == evidence.Signaled {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && step.Exit.Signal == "SIGKILL" {
 		step.Exit.Status = evidence.TimedOut
 		step.Exit.Detail = "The build took longer than it may."
 	}
 	return step, nil
-}
-
-// waitStep waits for the end of a step, or kills it with its children when ctx is done.
-func (e *Engine) waitStep(ctx context.Context, run *running, marker string) {
-	select {
-	case <-run.done:
-	case <-ctx.Done():
-		e.killTree(run.pid, marker)
-		_ = run.proc.Signal(os.Kill)
-		<-run.done
-	}
 }

@@ -130,20 +130,7 @@ func (c *candidate) Close(context.Context) error {
 	if c == nil || c.run == nil {
 		return nil
 	}
-	c.once.Do(func() {
-		select {
-		case <-c.run.done:
-			c.e.killTree(0, c.marker)
-			return
-		default:
-		}
-		// Stopped first, it cannot start more while its children are killed.
-		_ = c.run.proc.Signal(unix.SIGSTOP)
-		c.e.killTree(c.run.pid, c.marker)
-		_ = c.run.proc.Kill()
-		<-c.run.done
-		c.e.killTree(0, c.marker)
-	})
+	c.once.Do(func() { c.e.kill(c.run, c.marker) })
 	return nil
 }
 

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -63,25 +64,37 @@ func resemble(uid int) (restore func(), err error) {
 	return func() { _ = set(0) }, nil // taking back what was given cannot fail while the effective user is root
 }
 
-// pin binds the calling thread, and what it starts, to a cpuset list like "0,2-3".
+// pin binds the calling thread, and what it starts, to a cpuset list; an empty one changes nothing.
 func pin(list string) error {
 	if list == "" {
 		return nil
 	}
-	var set unix.CPUSet
-	for part := range strings.SplitSeq(list, ",") {
-		var from, to int
-		if n, _ := fmt.Sscanf(part, "%d-%d", &from, &to); n == 1 {
-			to = from
-		} else if n != 2 || to < from {
-			return fmt.Errorf("read cores %q: not a list of cores", list)
-		}
-		for cpu := from; cpu <= to; cpu++ {
-			set.Set(cpu)
-		}
+	set, err := parseCores(list)
+	if err != nil {
+		return err
 	}
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
+	if err := unix.SchedSetaffinity(0, set); err != nil {
 		return fmt.Errorf("bind to cores %s: %w", list, err)
 	}
 	return nil
+}
+
+// parseCores reads a cpuset list like "0,2-3".
+func parseCores(list string) (*unix.CPUSet, error) {
+	var set unix.CPUSet
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.ParseUint(first, 10, 10)
+		to, err2 := strconv.ParseUint(last, 10, 10)
+		if err1 != nil || err2 != nil || to < from {
+			return nil, fmt.Errorf("read cores %q: not a list of cores", list)
+		}
+		for cpu := from; cpu <= to; cpu++ {
+			set.Set(int(cpu))
+		}
+	}
+	return &set, nil
 }

@@ -122,6 +122,21 @@ func (e *Engine) killTree(root int, marker string) {
 	}
 }
 
+// kill ends a process, everything that descends from it, and what has strayed from the pod with that marker. It returns
+// when all of that is gone.
+func (e *Engine) kill(r *running, marker string) {
+	select {
+	case <-r.done:
+	default:
+		// Stopped first, it can neither start more while its children are killed nor report their end.
+		_ = r.proc.Signal(unix.SIGSTOP)
+		e.killTree(r.pid, marker)
+		_ = r.proc.Kill()
+		<-r.done
+	}
+	e.killTree(0, marker)
+}
+
 // strays returns the orphans that this process was handed, with what descends from them, as far as they belong to the pod
 // with that marker. An orphan that has shed its marker belongs to any pod, so it is left until one pod is open only.
 func (e *Engine) strays(list []proc, marker string) []proc {

@@ -25,7 +25,7 @@ const (
 	OpList  = "list"  // the names in directory Path, as Names
 	OpRead  = "read"  // the content of file Path, as Text
 	OpClear = "clear" // empties directory Path
-	OpCount = "count" // how many processes that the driver sees have Text in their command line, as N
+	OpCount = "count" // which processes that the driver sees have Text in their command line: N, and ids as Names
 	OpKill  = "kill"  // kills those processes; N is how many
 	OpExit  = "exit"  // ends the driver with code N, without an answer
 )
@@ -100,6 +100,7 @@ func answer(q Request, log io.Writer) (a Response, err error) {
 		var pids []int
 		pids, err = Find(q.Text)
 		for _, pid := range pids {
+			a.Names = append(a.Names, strconv.Itoa(pid))
 			if q.Op == OpKill {
 				err = errors.Join(err, syscall.Kill(pid, syscall.SIGKILL))
 			}

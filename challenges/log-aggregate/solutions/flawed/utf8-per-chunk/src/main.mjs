@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
 
 const MAX_LINE = 16 * 1024 * 1024;
+const LF = 10;
 
 const { values: args } = parseArgs({ options: { input: { type: 'string' }, out: { type: 'string' } } });
 
@@ -16,18 +17,21 @@ let file;
 // Splits chunks into lines. The fault: a chunk is decoded by itself, also when it ends within a character.
 class Lines {
   #rest = '';
+  #restBytes = 0;
   #skipping = false;
 
   push(chunk) {
     const parts = chunk.toString().split('\n');
+    if (parts.length > 1) this.#restBytes = 0;
     parts[0] = this.#rest + parts[0];
     this.#rest = parts.pop();
+    this.#restBytes += chunk.length - (chunk.lastIndexOf(LF) + 1);
     for (const part of parts) {
       if (this.#skipping) this.#skipping = false;
       else addLine(part);
     }
     if (this.#skipping) this.#rest = '';
-    else if (byteLengthAbove(this.#rest, MAX_LINE + 1)) {
+    else if (this.#restBytes > MAX_LINE + 1) {
       this.#rest = '';
       this.#skipping = true;
       addBad();
@@ -39,15 +43,11 @@ class Lines {
   }
 }
 
-// Measuring a text again with every chunk would cost the square of its length: it has at least as many bytes as units.
-function byteLengthAbove(text, limit) {
-  return text.length > limit / 3 && Buffer.byteLength(text) > limit;
-}
-
 function addLine(raw) {
   const line = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
   if (line === '') return;
-  const record = byteLengthAbove(line, MAX_LINE) ? null : parseRecord(line);
+  const tooLong = line.length > MAX_LINE / 3 && Buffer.byteLength(line) > MAX_LINE;
+  const record = tooLong ? null : parseRecord(line);
   if (record === null) addBad();
   else addRecord(record);
 }

@@ -1,0 +1,57 @@
+# make help shows what there is. Everything works from a fresh clone; what is there already is not made again.
+
+# Versions of the tools; a change installs the new one.
+GOLANGCI_LINT := 2.15.0
+GOTESTSUM     := 1.13.0
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+TOOLS   := .tools
+LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
+SUM     := $(TOOLS)/gotestsum-$(GOTESTSUM)
+
+.PHONY: help build setup demo test lint tools fmt bench e2e-cgroup2 clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/assay, one static binary
+	@mkdir -p bin
+	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/assay ./cmd/assay
+
+setup: build ## install and start what gradings need: the engine, the images
+	@bin/assay setup
+
+demo: setup ## grade a good and a flawed solution of one challenge and say where the reports are
+	@bin/assay demo
+
+test: tools ## set up what is missing and run every check and test; the last line has the totals
+	@GOLANGCI_LINT=$(LINT) GOTESTSUM=$(SUM) scripts/test
+
+lint: $(LINT) ## run the linters alone
+	@$(LINT) run --timeout 8m
+
+fmt: ## format the Go code
+	@gofmt -l -w cmd runner graders challenges internal e2e scripts
+
+bench: build ## measure the numbers to hold of the documentation
+	@bin/assay bench
+
+e2e-cgroup2: build ## run the end-to-end tests in a virtual machine with cgroup version 2
+	@scripts/e2e-cgroup2
+
+tools: $(LINT) $(SUM) ## install the pinned tools into .tools
+
+$(LINT):
+	@echo "installing golangci-lint $(GOLANGCI_LINT)"
+	@rm -f $(TOOLS)/golangci-lint*
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT)
+	@mv $(TOOLS)/golangci-lint $@
+
+$(SUM):
+	@echo "installing gotestsum $(GOTESTSUM)"
+	@rm -f $(TOOLS)/gotestsum*
+	@CGO_ENABLED=0 GOBIN=$(CURDIR)/$(TOOLS) go install gotest.tools/gotestsum@v$(GOTESTSUM)
+	@mv $(TOOLS)/gotestsum $@
+
+clean: ## remove what make has made here; images and data sets stay (assay clean removes them)
+	@rm -rf bin .test

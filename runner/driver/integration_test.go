@@ -1,0 +1,140 @@
+//go:build integration
+
+package driver_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
+	"github.com/assay-run/assay/runner"
+	"github.com/assay-run/assay/runner/docker"
+	"github.com/assay-run/assay/runner/probe"
+)
+
+const mib = 1 << 20
+
+// programs are submissions, by name. Each is run as "node <name>.mjs".
+var programs = map[string]string{
+	"idle":  `setTimeout(() => {}, 600);`,
+	"alloc": `const b = Buffer.alloc(100 << 20, 1); setTimeout(() => console.log(b.length), 600);`,
+	"spike": `import { setTimeout as sleep } from 'node:timers/promises';
+		let b = Buffer.alloc(80 << 20, 1); b = null; gc(); await sleep(300);`,
+	"shm": `import { writeFileSync } from 'node:fs';
+		writeFileSync('/tmp/a', Buffer.alloc(40 << 20, 1)); gc(); setTimeout(() => {}, 400);`,
+	"busy": `while (process.cpuUsage().user < 1e6); console.log('out'); console.error('err');`,
+	"oom":   `const all = []; for (;;) all.push(Buffer.alloc(8 << 20, 1));`,
+	"child": `import { spawnSync } from 'node:child_process'; console.log(spawnSync(process.execPath, ['oom.mjs']).signal);`,
+	"hang":  `setInterval(() => {}, 1000);`,
+	"leave": `import { spawn } from 'node:child_process';
+		const c = spawn(process.execPath, ['hang.mjs'], { detached: true, stdio: 'ignore' }); c.unref(); setTimeout(() => process.exit(0), 300);`,
+	"bomb": `import { spawn } from 'node:child_process';
+		for (;;) { try { spawn(process.execPath, ['bomb.mjs'], { detached: true, stdio: 'ignore' }).on('error', () => {}); } catch {} }`,
+	"orphans": `import { spawnSync } from 'node:child_process';
+		const grand = "require('child_process').spawn(process.execPath, ['-e', ''], { detached: true, stdio: 'ignore' }).unref()";
+		for (let i = 0; i < 8; i++) spawnSync(process.execPath, ['-e', grand], { stdio: 'ignore' });
+		setTimeout(() => {}, 300);`,
+	"spy": `import { readFileSync, readdirSync } from 'node:fs';
+		for (const f of ['/proc/1/environ', '/proc/1/mem', '/proc/1/fd/0', '/proc/1/maps', '/proc/1/root/assay']) {
+			try { readFileSync(f); console.log('READ', f); } catch (e) { console.log(e.code); }
+		}
+		try { process.kill(1, 'SIGKILL'); console.log('KILLED'); } catch (e) { console.log(e.code); }`,
+}
+
+// pods runs commands in one pod and returns what was measured, by name.
+func pods(t *testing.T, withProbe bool, list ...workload.Command) map[string]evidence.Execution {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "driver")
+	build := exec.Command("go", "build", "-o", binary, "./testdata/poddriver")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	e, err := docker.New(t.Context(), docker.Config{
+		Session: "driver", StateID: "driver-integration-test", DriverBinary: binary, Image: "assay/node:24",
+		BuildImage: "assay/node-build:24", ProbeSource: probe.Source(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, e.Close()) })
+	dir := t.TempDir()
+	for name, source := range programs {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".mjs"), []byte(source), 0o644))
+	}
+	ws, err := e.Stage(t.Context(), runner.StageSpec{Name: "candidate", Dir: dir})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, ws.Close(t.Context())) })
+	params, err := json.Marshal(list)
+	require.NoError(t, err)
+	limits := runner.DefaultLimits()
+	limits.MemoryBytes = 192 * mib
+	run, err := runner.Drive(t.Context(), e, runner.RunSpec{
+		Scenario: "main", Role: evidence.Candidate, Workload: "commands", Params: params, Workspace: ws,
+		Start: []string{"node", "--expose-gc"}, Limits: limits, Probe: withProbe, Timeout: 5 * time.Minute,
+		Slot: runner.Slot{CandidateCores: "1", DriverCores: "0"},
+	})
+	require.NoError(t, err)
+	t.Log("phases", run.PhaseNs, "notes", run.DriverNotes)
+	all := map[string]evidence.Execution{}
+	for _, x := range run.Executions {
+		u := x.Usage
+		t.Logf("%-8s %+v %.3fs peak %d proc %d cgroup %d hwm %d MiB, cpu %d main %d delay %d ms, %d threads %d procs, %.1f Hz gap %d ms",
+			x.Name, x.Exit, float64(x.DurationNs)/1e9, u.MemoryPeakBytes/mib, u.ProcPeakBytes/mib, u.CgroupPeakBytes/mib,
+			u.HWMBytes/mib, u.CPUNs/1e6, u.MainThreadNs/1e6, u.RunDelayNs/1e6, u.MaxThreads, u.MaxProcesses, u.SampleHz, u.MaxGapNs/1e6)
+		all[x.Name] = x
+	}
+	return all
+}
+
+func program(name string) workload.Command {
+	return workload.Command{Name: name, Args: []string{name + ".mjs"}, Timeout: 60 * time.Second}
+}
+
+func TestPodMeasuresKnownWork(t *testing.T) {
+	got := pods(t, false, program("idle"), program("alloc"), program("spike"), program("shm"), program("busy"), program("spy"))
+	for name, x := range got {
+		assert.True(t, x.Exit.OK(), "%s %+v", name, x.Exit)
+	}
+	idle := got["idle"].Usage.MemoryPeakBytes
+	assert.InEpsilon(t, 100*mib, got["alloc"].Usage.MemoryPeakBytes-idle, 0.05)
+	assert.InEpsilon(t, 80*mib, got["spike"].Usage.MemoryPeakBytes-idle, 0.10, "what was freed before a sample is seen")
+	assert.GreaterOrEqual(t, got["shm"].Usage.MemoryPeakBytes-idle, int64(38*mib), "tmpfs counts")
+	assert.InEpsilon(t, int64(time.Second), got["busy"].Usage.MainThreadNs, 0.15)
+	assert.GreaterOrEqual(t, got["busy"].Usage.CPUNs, got["busy"].Usage.MainThreadNs*9/10)
+	assert.Equal(t, "out\n", got["busy"].Stdout.Text)
+	assert.Equal(t, "err\n", got["busy"].Stderr.Text)
+	assert.GreaterOrEqual(t, got["idle"].DurationNs, int64(600*time.Millisecond))
+	assert.NotContains(t, got["spy"].Stdout.Text, "READ")
+	assert.NotContains(t, got["spy"].Stdout.Text, "KILLED")
+}
+
+func TestPodSeesHowItEnds(t *testing.T) {
+	hang, bomb := program("hang"), program("bomb")
+	hang.Timeout, bomb.Timeout = time.Second, 2*time.Second
+	got := pods(t, false, program("oom"), program("child"), hang, program("leave"), bomb, program("orphans"), program("idle"))
+	assert.Equal(t, evidence.OOMKilled, got["oom"].Exit.Status)
+	assert.Equal(t, evidence.OOMKilled, got["child"].Exit.Status, "a child's death for memory counts")
+	assert.Equal(t, evidence.TimedOut, got["hang"].Exit.Status)
+	assert.GreaterOrEqual(t, got["hang"].DurationNs, int64(time.Second))
+	assert.Equal(t, evidence.Exited, got["leave"].Exit.Status)
+	assert.Equal(t, 1, got["leave"].Exit.Leftover)
+	assert.Contains(t, []evidence.ExitStatus{evidence.TimedOut, evidence.OOMKilled}, got["bomb"].Exit.Status)
+	assert.True(t, got["orphans"].Exit.OK(), "%+v", got["orphans"].Exit)
+	assert.True(t, got["idle"].Exit.OK(), "after all that a pod still works")
+	assert.Equal(t, 1, got["idle"].Usage.MaxProcesses, "nothing is left of the others")
+}
+
+func TestPodHearsTheProbe(t *testing.T) {
+	x := pods(t, true, program("busy"))["busy"]
+	require.NotNil(t, x.Probe)
+	assert.Equal(t, 0, x.Probe.Dropped)
+	assert.GreaterOrEqual(t, x.Probe.GapMaxNs, int64(900*time.Millisecond), "a block shows as a silence")
+	assert.NotEmpty(t, x.Find(evidence.SeriesProbeGap).T)
+	assert.Regexp(t, `^v24\.`, x.Probe.NodeVersion)
+}
