@@ -36,7 +36,7 @@ func WalkStage(ctx context.Context, dir string, visit func(StagedFile) error) er
 	if err != nil {
 		return fmt.Errorf("open submission: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	return fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:

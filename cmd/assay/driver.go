@@ -27,7 +27,7 @@ func (a *app) driverCommand() *cobra.Command {
 			for _, g := range allGraders() {
 				workloads = append(workloads, g)
 			}
-			return driver.Main(cmd.Context(), a.in, a.out, a.err, workloads)
+			return driver.Main(cmd.Context(), a.in, a.out, a.err, workloads, driver.Options{Version: assayVersion(), Exclusive: true})
 		},
 	}
 }

@@ -53,7 +53,7 @@ func (t *tree) claim(name string, isDir bool) error {
 	before, taken := t.entries[fold(name)]
 	switch {
 	case taken && before.name != name:
-		return refuse(name, "rename one of them", "the name is the same as %q but for upper and lower case or accents", before.name)
+		return refuse(name, "rename one of them", "the name is the same as %+q but for upper and lower case or accents", before.name)
 	case taken && before.isDir != isDir:
 		return refuse(name, "", "the name is there as a file and as a directory")
 	case taken && !isDir:

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // Bounds of a document.
@@ -27,48 +25,87 @@ type Document struct {
 	// Value holds map[string]any, []any, string, bool, nil and json.Number.
 	Value any
 
-	values map[string]Position
-	keys   map[string]Position
-	texts  map[string]Position // of the first character, for texts that stand in the file as they are
+	root *place
+}
+
+// place is where a value stands. Places form the same tree as the values.
+type place struct {
+	value  Position
+	key    *Position // of the key before it; nil in a list
+	text   *Position // of the first character, when the file has the text as it is
+	fields map[string]*place
+	items  []*place
+}
+
+// field returns the place of a new field.
+func (p *place) field(name string, key Position) *place {
+	if p.fields == nil {
+		p.fields = map[string]*place{}
+	}
+	p.fields[name] = &place{key: &key}
+	return p.fields[name]
+}
+
+// item returns the place of a new item.
+func (p *place) item() *place {
+	p.items = append(p.items, &place{})
+	return p.items[len(p.items)-1]
 }
 
 func newDocument(file string) *Document {
-	return &Document{File: file, values: map[string]Position{}, keys: map[string]Position{}, texts: map[string]Position{}}
+	return &Document{File: file, root: &place{value: Position{1, 1}}}
+}
+
+// find returns the place of the value at path and true, or that of the nearest one around it and false.
+func (d *Document) find(path []any) (*place, bool) {
+	at := d.root
+	for _, step := range path {
+		var next *place
+		switch step := step.(type) {
+		case string:
+			next = at.fields[step]
+		case int:
+			if step >= 0 && step < len(at.items) {
+				next = at.items[step]
+			}
+		}
+		if next == nil {
+			return at, false
+		}
+		at = next
+	}
+	return at, true
 }
 
 // At returns where the value at path stands. Steps are keys (string) and indexes (int). A value that is not there has
 // the position of the nearest one around it.
 func (d *Document) At(path ...any) Position {
-	for n := len(path); n >= 0; n-- {
-		if p, ok := d.values[pointer(path[:n])]; ok {
-			return p
-		}
-	}
-	return Position{Line: 1, Column: 1}
+	at, _ := d.find(path)
+	return at.value
 }
 
 // KeyAt returns where the key of the value at path stands, or the value itself where it has none.
 func (d *Document) KeyAt(path ...any) Position {
-	if p, ok := d.keys[pointer(path)]; ok {
-		return p
+	at, ok := d.find(path)
+	if !ok || at.key == nil {
+		return at.value
 	}
-	return d.At(path...)
+	return *at.key
 }
 
 // TextAt returns where one character of the text at path stands, counted from 0. Where the file writes the text in
 // another way (folded, with escapes) it is the start of the text.
 func (d *Document) TextAt(character int, path ...any) Position {
-	at, ok := d.texts[pointer(path)]
-	if !ok {
-		return d.At(path...)
+	at, ok := d.find(path)
+	if !ok || at.text == nil {
+		return at.value
 	}
-	at.Column += character
-	return at
+	return Position{Line: at.text.Line, Column: at.text.Column + character}
 }
 
 // Has says whether the document has a value at path.
 func (d *Document) Has(path ...any) bool {
-	_, ok := d.values[pointer(path)]
+	_, ok := d.find(path)
 	return ok
 }
 
@@ -90,23 +127,6 @@ func (d *Document) Decode(out any) error {
 		return fmt.Errorf("decode %s: %w", d.File, err)
 	}
 	return nil
-}
-
-// pointer joins steps to a JSON pointer (RFC 6901).
-func pointer(path []any) string {
-	var b strings.Builder
-	for _, step := range path {
-		b.WriteByte('/')
-		switch step := step.(type) {
-		case string:
-			b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(step))
-		case int:
-			b.WriteString(strconv.Itoa(step))
-		default:
-			fmt.Fprintf(&b, "%v", step)
-		}
-	}
-	return b.String()
 }
 
 // child returns path with one more step, in memory of its own.

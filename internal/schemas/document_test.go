@@ -3,6 +3,7 @@ package schemas
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,6 +51,15 @@ func TestParseYAML(t *testing.T) {
 	assert.Equal(t, doc.At("nested", "folded"), doc.TextAt(5, "nested", "folded"), "a folded text has no places of its own")
 	assert.True(t, doc.Has("list", 1))
 	assert.False(t, doc.Has("list", 2))
+}
+
+func TestParseYAMLWithWindowsLineEnds(t *testing.T) {
+	t.Parallel()
+	doc, err := ParseYAML("s.yaml", []byte(strings.ReplaceAll(sampleYAML, "\n", "\r\n")))
+	require.NoError(t, err)
+	unix, err := ParseYAML("s.yaml", []byte(sampleYAML))
+	require.NoError(t, err)
+	assert.Equal(t, unix, doc)
 }
 
 func TestParseYAMLRefuses(t *testing.T) {
@@ -141,6 +151,43 @@ func TestDecode(t *testing.T) {
 	require.ErrorContains(t, doc.Decode(&less), `decode s.yaml: json: unknown field "with"`)
 }
 
+func checkPlaces(t *testing.T, p *place, lines int) {
+	t.Helper()
+	at := p.value
+	assert.True(t, at.Line >= 1 && at.Line <= lines && at.Column >= 1, "%v of %d lines", at, lines)
+	for _, inner := range p.fields {
+		checkPlaces(t, inner, lines)
+	}
+	for _, inner := range p.items {
+		checkPlaces(t, inner, lines)
+	}
+}
+
+// Long keys and long lines do not make a small file slow: positions are found in one pass.
+func TestParseJSONIsLinear(t *testing.T) {
+	t.Parallel()
+	key := strings.Repeat("k", 250_000)
+	text := `{"` + key + `": [` + strings.Repeat("1,", 250_000) + `1]}`
+	doc, err := ParseJSON("s.json", []byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, Position{1, len(text) - 2}, doc.At(key, 250_000))
+}
+
+func TestManyProblemsAreBounded(t *testing.T) {
+	t.Parallel()
+	text := "{"
+	for i := range 1000 {
+		text += fmt.Sprintf("\"key%d\": 1,", i)
+	}
+	doc, err := ParseJSON("s.json", []byte(text+`"x": 1}`))
+	require.NoError(t, err)
+	schema, err := Load(Assay)
+	require.NoError(t, err)
+	lines := strings.Split(schema.Check(doc).Error(), "\n")
+	assert.Len(t, lines, 21)
+	assert.Equal(t, "and 982 more", lines[20])
+}
+
 // A document that JSON takes is the same document for YAML, and every value has a place in the text.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(sampleYAML))
@@ -155,9 +202,7 @@ func FuzzParse(f *testing.F) {
 				continue
 			}
 			lines := bytes.Count(data, []byte("\n")) + 1
-			for where, at := range doc.values {
-				assert.True(t, at.Line >= 1 && at.Line <= lines && at.Column >= 1, "%s at %v of %d lines", where, at, lines)
-			}
+			checkPlaces(t, doc.root, lines)
 		}
 	})
 }

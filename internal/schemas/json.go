@@ -14,7 +14,7 @@ import (
 func ParseJSON(file string, data []byte) (*Document, error) {
 	doc := newDocument(file)
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	p := jsonParser{doc: doc, data: data, decoder: json.NewDecoder(bytes.NewReader(data))}
+	p := jsonParser{doc: doc, data: data, decoder: json.NewDecoder(bytes.NewReader(data)), at: Position{1, 1}}
 	p.decoder.UseNumber()
 	if len(data) > maxDocumentBytes {
 		return nil, Problems{doc.Problem(Position{1, 1}, "the file has %d bytes; at most %d are read", len(data), maxDocumentBytes)}
@@ -22,7 +22,7 @@ func ParseJSON(file string, data []byte) (*Document, error) {
 	if at := invalidUTF8(data); at >= 0 {
 		return nil, Problems{doc.Problem(p.position(at), "the file is not UTF-8 text")}
 	}
-	value, err := p.value(nil)
+	value, err := p.value(doc.root, 0)
 	if err == nil {
 		err = p.end()
 	}
@@ -38,6 +38,10 @@ type jsonParser struct {
 	doc     *Document
 	data    []byte
 	decoder *json.Decoder
+	// seen is the offset of the last position asked for, and at that position: tokens come in order, so that each
+	// byte is counted once.
+	seen int
+	at   Position
 }
 
 // token reads the next token and returns the offset of its first byte.
@@ -56,29 +60,29 @@ func (p *jsonParser) next() int {
 	return at
 }
 
-func (p *jsonParser) value(path []any) (any, error) {
+func (p *jsonParser) value(at *place, depth int) (any, error) {
 	token, start, err := p.token()
 	if err != nil {
 		return nil, err
 	}
-	p.doc.values[pointer(path)] = p.position(start)
+	at.value = p.position(start)
 	delim, ok := token.(json.Delim)
 	if !ok {
 		return token, nil
 	}
-	if len(path) >= maxDepth {
-		return nil, p.doc.Problem(p.position(start), "nested deeper than %d levels", maxDepth)
+	if depth >= maxDepth {
+		return nil, p.doc.Problem(at.value, "nested deeper than %d levels", maxDepth)
 	}
 	if delim == '[' {
-		return p.array(path)
+		return p.array(at, depth)
 	}
-	return p.object(path)
+	return p.object(at, depth)
 }
 
-func (p *jsonParser) array(path []any) (any, error) {
+func (p *jsonParser) array(at *place, depth int) (any, error) {
 	out := []any{}
 	for p.decoder.More() {
-		v, err := p.value(child(path, len(out)))
+		v, err := p.value(at.item(), depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +92,7 @@ func (p *jsonParser) array(path []any) (any, error) {
 	return out, err
 }
 
-func (p *jsonParser) object(path []any) (any, error) {
+func (p *jsonParser) object(at *place, depth int) (any, error) {
 	out := map[string]any{}
 	for p.decoder.More() {
 		token, start, err := p.token()
@@ -99,13 +103,10 @@ func (p *jsonParser) object(path []any) (any, error) {
 		if !ok {
 			return nil, p.doc.Problem(p.position(start), "a key must be a string in double quotes")
 		}
-		at := child(path, key)
-		if _, ok := out[key]; ok {
-			first := p.doc.KeyAt(at...)
-			return nil, p.doc.Problem(p.position(start), "key %s is there twice; it is first on line %d", Quote(key), first.Line)
+		if first := at.fields[key]; first != nil {
+			return nil, p.doc.Problem(p.position(start), "key %s is there twice; it is first on line %d", Quote(key), first.key.Line)
 		}
-		p.doc.keys[pointer(at)] = p.position(start)
-		if out[key], err = p.value(at); err != nil {
+		if out[key], err = p.value(at.field(key, p.position(start)), depth+1); err != nil {
 			return nil, err
 		}
 	}
@@ -141,14 +142,31 @@ func (p *jsonParser) problem(err error) Problem {
 	return p.doc.Problem(p.position(p.next()), "not valid JSON: %s", fmt.Sprint(err))
 }
 
-func (p *jsonParser) position(offset int) Position { return positionOf(p.data, offset) }
+// position returns the line and column of a byte.
+func (p *jsonParser) position(offset int) Position {
+	offset = min(offset, len(p.data))
+	if offset < p.seen {
+		return positionOf(p.data, offset)
+	}
+	p.at = advance(p.at, p.data[p.seen:offset])
+	p.seen = offset
+	return p.at
+}
 
 // positionOf returns the line and column of a byte of a text.
 func positionOf(data []byte, offset int) Position {
-	before := data[:min(offset, len(data))]
-	line := bytes.Count(before, []byte("\n")) + 1
-	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-	return Position{Line: line, Column: column}
+	return advance(Position{1, 1}, data[:offset])
+}
+
+// advance returns the position behind text that begins at p.
+func advance(p Position, text []byte) Position {
+	if last := bytes.LastIndexByte(text, '\n'); last >= 0 {
+		p.Line += bytes.Count(text, []byte("\n"))
+		p.Column = 1
+		text = text[last+1:]
+	}
+	p.Column += utf8.RuneCount(text)
+	return p
 }
 
 // invalidUTF8 returns the offset of the first byte that is not UTF-8, or -1.

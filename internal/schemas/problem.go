@@ -10,7 +10,7 @@ import (
 )
 
 // Problem is one mistake in a document: where it is, what was found and what is allowed.
-type Problem struct {
+type Problem struct { //nolint:errname // it is a mistake in a document first, and an error only when it is returned alone
 	File string
 	Position
 	Message string
@@ -22,13 +22,16 @@ func (p Problem) Error() string {
 }
 
 // Problems are all mistakes of a document, in the order in which they stand there.
-type Problems []Problem
+type Problems []Problem //nolint:errname // as Problem
 
-// Error returns one line a problem.
+// Error returns one line a problem, and says how many there are beyond the first 20.
 func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i, problem := range p {
-		lines[i] = problem.Error()
+	lines := make([]string, 0, maxListed+1)
+	for _, problem := range p[:min(len(p), maxListed)] {
+		lines = append(lines, problem.Error())
+	}
+	if more := len(p) - maxListed; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -49,8 +52,9 @@ func (p Problems) OrNil() error {
 	return p
 }
 
-// Bounds of what a message quotes.
+// Bounds of a message.
 const (
+	maxListed  = 20
 	maxQuoted  = 60
 	maxChoices = 12
 )

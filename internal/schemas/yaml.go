@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -26,7 +27,8 @@ func ParseYAML(file string, data []byte) (*Document, error) {
 	if at := controlCharacter(data); at >= 0 {
 		return nil, Problems{doc.Problem(positionOf(data, at), "the control character %U is not allowed", data[at])}
 	}
-	parsed, err := parser.ParseBytes(data, 0)
+	// The library counts the two characters of a Windows line end as two lines behind a comment.
+	parsed, err := parser.ParseBytes(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), 0)
 	if err != nil {
 		var located yaml.Error
 		if errors.As(err, &located) {
@@ -47,7 +49,7 @@ func ParseYAML(file string, data []byte) (*Document, error) {
 	if body == nil {
 		return nil, Problems{doc.Problem(start, "the file is empty")}
 	}
-	value, problem := doc.yamlValue(body, nil)
+	value, problem := doc.yamlValue(body, doc.root, 0)
 	if problem != nil {
 		return nil, Problems{*problem}
 	}
@@ -73,20 +75,20 @@ func (d *Document) yamlProblem(n ast.Node, format string, args ...any) *Problem 
 }
 
 // yamlValue turns a node into a plain value and notes where it stands.
-func (d *Document) yamlValue(n ast.Node, path []any) (any, *Problem) {
-	if len(path) > maxDepth {
+func (d *Document) yamlValue(n ast.Node, at *place, depth int) (any, *Problem) {
+	if depth > maxDepth {
 		return nil, d.yamlProblem(n, "nested deeper than %d levels", maxDepth)
 	}
-	d.values[pointer(path)] = nodePosition(n)
+	at.value = nodePosition(n)
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		return d.yamlMapping(n.Values, path)
+		return d.yamlMapping(n.Values, at, depth)
 	case *ast.MappingValueNode:
-		return d.yamlMapping([]*ast.MappingValueNode{n}, path)
+		return d.yamlMapping([]*ast.MappingValueNode{n}, at, depth)
 	case *ast.SequenceNode:
 		out := []any{}
-		for i, item := range n.Values {
-			v, problem := d.yamlValue(item, child(path, i))
+		for _, item := range n.Values {
+			v, problem := d.yamlValue(item, at.item(), depth+1)
 			if problem != nil {
 				return nil, problem
 			}
@@ -94,7 +96,7 @@ func (d *Document) yamlValue(n ast.Node, path []any) (any, *Problem) {
 		}
 		return out, nil
 	case *ast.StringNode:
-		d.noteText(n, path)
+		at.text = textPosition(n)
 		return n.Value, nil
 	case *ast.LiteralNode:
 		return n.Value.Value, nil
@@ -117,25 +119,25 @@ func (d *Document) yamlValue(n ast.Node, path []any) (any, *Problem) {
 	}
 }
 
-// noteText remembers where the characters of a text stand, when the file has them one for one: on one line, plain or
-// in quotes without escapes.
-func (d *Document) noteText(n *ast.StringNode, path []any) {
+// textPosition returns where the first character of a text stands, when the file has them one for one: on one line,
+// plain or in quotes without escapes. Otherwise it is nil.
+func textPosition(n *ast.StringNode) *Position {
 	t := n.GetToken()
 	origin, at := strings.TrimSpace(t.Origin), nodePosition(n)
-	switch t.Type {
-	case token.SingleQuoteType, token.DoubleQuoteType:
-		if len(origin) == len(n.Value)+2 && origin[1:len(origin)-1] == n.Value {
-			at.Column++
-			d.texts[pointer(path)] = at
+	if t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType {
+		if len(origin) != len(n.Value)+2 {
+			return nil
 		}
-	default:
-		if origin == n.Value {
-			d.texts[pointer(path)] = at
-		}
+		origin = origin[1 : len(origin)-1]
+		at.Column++
 	}
+	if origin != n.Value {
+		return nil
+	}
+	return &at
 }
 
-func (d *Document) yamlMapping(values []*ast.MappingValueNode, path []any) (any, *Problem) {
+func (d *Document) yamlMapping(values []*ast.MappingValueNode, at *place, depth int) (any, *Problem) {
 	out := map[string]any{}
 	for _, pair := range values {
 		key, ok := pair.Key.(*ast.StringNode)
@@ -145,12 +147,10 @@ func (d *Document) yamlMapping(values []*ast.MappingValueNode, path []any) (any,
 			}
 			return nil, d.yamlProblem(pair.Key, "a key must be text; put %s in quotes", pair.Key.String())
 		}
-		at := child(path, key.Value)
-		if _, ok := out[key.Value]; ok {
-			return nil, d.yamlProblem(key, "key %s is there twice; it is first on line %d", Quote(key.Value), d.KeyAt(at...).Line)
+		if first := at.fields[key.Value]; first != nil {
+			return nil, d.yamlProblem(key, "key %s is there twice; it is first on line %d", Quote(key.Value), first.key.Line)
 		}
-		d.keys[pointer(at)] = nodePosition(key)
-		v, problem := d.yamlValue(pair.Value, at)
+		v, problem := d.yamlValue(pair.Value, at.field(key.Value, nodePosition(key)), depth+1)
 		if problem != nil {
 			return nil, problem
 		}

@@ -119,10 +119,10 @@ func (e *Engine) registry(ctx context.Context) (string, error) {
 }
 
 func (e *Engine) caBundle() ([]byte, error) {
-	if e.cfg.Egress.CABundle == "" {
+	if e.cfg.CABundle == "" {
 		return nil, nil
 	}
-	f, err := os.Open(e.cfg.Egress.CABundle)
+	f, err := os.Open(e.cfg.CABundle)
 	if err != nil {
 		return nil, fmt.Errorf("open certificates: %w", err)
 	}
@@ -132,7 +132,7 @@ func (e *Engine) caBundle() ([]byte, error) {
 		return nil, fmt.Errorf("read certificates: %w", err)
 	}
 	if len(data) > maxCABundle || !bytes.Contains(data, []byte("-----BEGIN")) {
-		return nil, fmt.Errorf("read certificates: %s is larger than 8 MiB or holds no PEM block", e.cfg.Egress.CABundle)
+		return nil, fmt.Errorf("read certificates: %s is larger than 8 MiB or holds no PEM block", e.cfg.CABundle)
 	}
 	return data, nil
 }

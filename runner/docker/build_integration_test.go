@@ -32,7 +32,7 @@ func buildEngine(t *testing.T) *Engine {
 	e, err := New(t.Context(), Config{
 		Session: "buildtest" + t.Name(), StateID: "buildtest", DriverBinary: bin,
 		Image: RunImage(24), BuildImage: BuildImage(24),
-		Egress: Egress{Registry: npmConfig(t, "registry"), CABundle: npmConfig(t, "cafile")},
+		CABundle: npmConfig(t, "cafile"), Egress: Egress{Registry: npmConfig(t, "registry")},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, e.Close()) })
@@ -158,7 +158,7 @@ func TestBuildHasNoOtherWayOut(t *testing.T) {
 		"gateway ENETUNREACH", "metadata ENETUNREACH", "name EAI_AGAIN", "interfaces lo",
 		"other HTTP/1.1 403 Forbidden", "port HTTP/1.1 403 Forbidden", "dot HTTP/1.1 403 Forbidden",
 		"host HTTP/1.1 403 Forbidden", "loopback HTTP/1.1 403 Forbidden", "plain HTTP/1.1 403 Forbidden",
-		"fronted cut off", "ca " + map[bool]string{true: "EACCES", false: "EROFS"}[e.cfg.Egress.CABundle != ""], "",
+		"fronted cut off", "ca " + map[bool]string{true: "EACCES", false: "EROFS"}[e.cfg.CABundle != ""], "",
 	}, "\n"), b.Steps[1].Output.Text)
 	assert.Empty(t, b.Steps[0].Refused)
 	assert.Equal(t, []string{

@@ -154,7 +154,7 @@ func (c *candidate) abandon(wait client.ContainerWaitResult) {
 	c.stop()
 	select {
 	case <-wait.Result:
-	case <-wait.Error:
+	case _ = <-wait.Error:
 	}
 }
 

@@ -27,6 +27,9 @@ type Config struct {
 	Image string
 	// BuildImage is the image that build steps run in, e.g. "assay/node-build:24". Only Build needs it.
 	BuildImage string
+	// CABundle is a file of this host with certificates in PEM form, for networks with an authority of their own. Build
+	// steps trust them in addition to the usual ones. Empty for none.
+	CABundle string
 	// Egress is the only way out that build steps have. Only Build needs it.
 	Egress Egress
 	// ProbeSource is staged beside each submission as probe.mjs.

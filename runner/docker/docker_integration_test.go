@@ -24,8 +24,10 @@ const state = "docker-integration-test"
 
 func TestConformance(t *testing.T) {
 	runnertest.Conformance(t, func(t *testing.T) (runner.Engine, runnertest.Fixture) {
+		t.Helper()
 		driver := runnertest.BuildDriver(t)
 		open := func(t *testing.T, session string, alive func(string) bool) runner.Engine {
+			t.Helper()
 			return openEngine(t, docker.Config{Session: session, SessionAlive: alive, DriverBinary: driver})
 		}
 		session := "conformance"

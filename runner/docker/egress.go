@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 
 // Egress says what build steps may reach.
 type Egress struct {
-	// Args make DriverBinary the egress proxy, e.g. ["egress-proxy"]; see egress.Main.
+	// Args make DriverBinary the egress proxy, see egress.Main. ["egress-proxy"] unless set.
 	Args []string
 	// Registry is the URL of the npm registry, without user and password. Empty takes the one that set-up has noted in
 	// BuildImage.
@@ -30,9 +31,6 @@ type Egress struct {
 	Allow []string
 	// Upstream is the http:// proxy of this machine, empty for none.
 	Upstream string
-	// CABundle is a file of this host with certificates in PEM form, for networks with an authority of their own. Build
-	// steps trust them in addition to the usual ones. Empty for none.
-	CABundle string
 }
 
 const (
@@ -126,12 +124,16 @@ type helperContainer struct {
 
 func (e *Engine) startHelper(ctx context.Context, role, image, network, volume string, args []string) (*helperContainer, error) {
 	pids := int64(proxyPids)
+	program := e.cfg.Egress.Args
+	if len(program) == 0 {
+		program = []string{"egress-proxy"}
+	}
 	id, err := e.create(ctx, role, &container.Config{
 		Image:        image,
 		User:         proxyUser,
 		Hostname:     hostname, // the forwarder's is that of build steps
 		Entrypoint:   []string{driverPath},
-		Cmd:          append(append([]string{}, e.cfg.Egress.Args...), args...),
+		Cmd:          slices.Concat(program, args),
 		AttachStdout: true,
 		AttachStderr: true,
 	}, harden(&container.HostConfig{

@@ -34,6 +34,7 @@ type Table struct {
 	entries map[int]*entry
 	living  []*Process // ours, in the order in which they were seen
 	early   []*Process // ended before Confirm
+	gone    []*Process // scratch of Read
 	main    *Process
 	dead    Totals
 	peaks   peaks
@@ -159,7 +160,7 @@ func (t *Table) take(pid int, e *entry, cgroup string) {
 
 // Read reads every living process of ours once.
 func (t *Table) Read(now time.Time) {
-	kept := t.living[:0]
+	kept, gone := t.living[:0], t.gone[:0]
 	for _, p := range t.living {
 		if p.Read(now, t.buf) {
 			kept = append(kept, p)
@@ -168,14 +169,17 @@ func (t *Table) Read(now time.Time) {
 			continue
 		}
 		if !p.Stat.Dead() {
-			// Gone, though its id may be somebody else's by now: the open files belong to the process, not to the id.
-			if e := t.entries[p.PID]; e != nil && e.p == p {
-				t.retire(p.PID, e)
-			}
+			gone = append(gone, p)
 		}
 	}
 	clear(t.living[len(kept):])
-	t.living = kept
+	t.living, t.gone = kept, gone
+	for _, p := range gone {
+		// Its id may be somebody else's by now: the open files belong to the process, not to the id.
+		if e := t.entries[p.PID]; e != nil && e.p == p {
+			t.retire(p.PID, e)
+		}
+	}
 	if t.main == nil && (t.id != "" || t.tree != nil) {
 		t.chooseMain(nil)
 	}

@@ -143,6 +143,26 @@ func TestTableKeepsTheFiguresOfTheDead(t *testing.T) {
 	assert.EqualValues(t, 2000, tab.Totals().ReadBytes)
 }
 
+func TestTableLosesOneBetweenTwoScans(t *testing.T) {
+	t.Parallel()
+	p := newProcTree(t)
+	tab := p.table()
+	tab.Confirm(idV1)
+	for pid := 20; pid < 24; pid++ {
+		p.add(pid, "0::/docker/"+idV1, "node", 0, pid)
+	}
+	look(t, tab, 0)
+	p.remove(20)
+	p.remove(22)
+	tab.Read(start)
+	assert.ElementsMatch(t, []int{21, 23}, pids(tab))
+	tab.Read(start)
+	assert.ElementsMatch(t, []int{21, 23}, pids(tab), "the others are still followed")
+	assert.EqualValues(t, 120, tab.Totals().UserTicks)
+	assert.Equal(t, 20, tab.Main().PID)
+	assert.False(t, tab.MainAlive())
+}
+
 func TestTableKnowsOneThatEndedBeforeItsContainerWasKnown(t *testing.T) {
 	t.Parallel()
 	p := newProcTree(t)

@@ -40,8 +40,8 @@ func (e *Engine) Build(ctx context.Context, w runner.Workspace, b runner.BuildSp
 	}
 	defer removeTree(tmp) //nolint:errcheck // the session's directory goes as a whole in the end
 	marker := token()
-	e.setOpen(marker, true)
-	defer e.setOpen(marker, false)
+	family.opened(marker)
+	defer family.closed(marker)
 
 	limited, cancel := context.WithTimeout(ctx, b.Timeout)
 	defer cancel()
@@ -83,7 +83,7 @@ func (e *Engine) buildStep(ctx context.Context, ws *workspace, argv []string, en
 	run, err := e.spawn(command{
 		argv: argv, dir: ws.app(), env: env, stdout: log, stderr: log, rlimit: e.rlimits(limits), drop: true,
 	})
-	var theirs errNotExecutable
+	var theirs notExecutableError
 	if errors.As(err, &theirs) {
 		step.Exit = notStarted(argv, theirs)
 		return step, nil

@@ -62,7 +62,7 @@ func (p *pod) StartCandidate(ctx context.Context, spec runner.CandidateSpec) (ru
 		rlimit: p.e.rlimits(limits),
 		drop:   true,
 	})
-	var theirs errNotExecutable
+	var theirs notExecutableError
 	switch {
 	case errors.As(err, &theirs):
 		c.result.Exit = notStarted(spec.Argv, theirs)

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,24 +25,28 @@ func TestMain(m *testing.M) {
 			io.Reader
 			io.Writer
 		}{os.Stdin, os.Stdout}
+		code := 0
 		if err := lines.Serve(stdio, os.Stderr); err != nil {
-			os.Exit(1)
+			code = 1
 		}
-		os.Exit(0)
+		syscall.Exit(code) // unlike os.Exit it does not wait for the race detector, which takes a second
 	}
 	goleak.VerifyTestMain(m)
 }
 
 func TestConformance(t *testing.T) {
 	runnertest.Conformance(t, func(t *testing.T) (runner.Engine, runnertest.Fixture) {
+		t.Helper()
 		dir := sharedDir(t)
 		open := func(t *testing.T, session string, alive func(string) bool) runner.Engine {
+			t.Helper()
 			return openEngine(t, Config{Session: session, SessionAlive: alive, Dir: dir})
 		}
 		return open(t, "main", nil), runnertest.Fixture{
 			Session: "main",
 			Open:    open,
 			Left: func(t *testing.T, session string) []string {
+				t.Helper()
 				left, err := filepath.Glob(filepath.Join(dir, "assay-conformance-"+session, "*"))
 				require.NoError(t, err)
 				return left
@@ -54,7 +59,7 @@ func TestConformance(t *testing.T) {
 // sharedDir is a directory that the submission's user can pass through, which t.TempDir is not.
 func sharedDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "assay-process-*")
+	dir, err := os.MkdirTemp("", "assay-process-*") //nolint:usetesting // see above
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	t.Cleanup(func() { assert.NoError(t, removeTree(dir)) })

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -23,11 +22,6 @@ type Engine struct {
 	cfg  Config
 	dir  string // of this session
 	root bool   // submissions run as runner.UID
-
-	procs procs
-
-	mu   sync.Mutex
-	pods map[string]bool // markers of the pods that are open
 }
 
 var _ runner.Engine = (*Engine)(nil)
@@ -38,8 +32,7 @@ func New(cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg.withDefaults(), root: os.Geteuid() == 0, pods: map[string]bool{}}
-	e.procs.known = map[int]bool{}
+	e := &Engine{cfg: cfg.withDefaults(), root: os.Geteuid() == 0}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become reaper of orphans: %w", err)
 	}
@@ -146,9 +139,14 @@ func removeTree(dir string) error {
 	if os.RemoveAll(dir) == nil {
 		return nil
 	}
-	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, _ error) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("open directory to remove: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	_ = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, _ error) error {
 		if d != nil && d.IsDir() {
-			_ = os.Chmod(path, 0o700) // what cannot be opened now shows in RemoveAll below
+			_ = root.Chmod(path, 0o700) // what cannot be opened now shows in RemoveAll below
 		}
 		return nil
 	})

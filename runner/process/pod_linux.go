@@ -50,7 +50,7 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 	}
 	p := &pod{e: e, marker: token(), slot: spec.Slot, log: runner.NewBoundedLog(driverLogBytes)}
 	p.dir = filepath.Join(e.dir, "pod-"+p.marker)
-	e.setOpen(p.marker, true)
+	family.opened(p.marker)
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open pod: %w", err), p.Close(ctx))
@@ -63,16 +63,6 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 		return nil, err
 	}
 	return p, nil
-}
-
-func (e *Engine) setOpen(marker string, open bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if open {
-		e.pods[marker] = true
-	} else {
-		delete(e.pods, marker)
-	}
 }
 
 // makeDirs makes the pod's directories. The App path is a link that each candidate's start points at its workspace, and
@@ -175,7 +165,7 @@ func (p *pod) close(ctx context.Context) error {
 	}
 	p.endDriver()
 	p.e.killTree(0, p.marker)
-	p.e.setOpen(p.marker, false)
+	family.closed(p.marker)
 	return errors.Join(append(errs, removeTree(p.dir))...)
 }
 

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,29 +21,6 @@ import (
 
 // outputGrace is how long output may keep coming after a process has ended: what it left behind may hold the pipes open.
 const outputGrace = 2 * time.Second
-
-// procs knows the processes that os/exec waits for. Whoever reaps orphans must leave those alone.
-type procs struct {
-	mu    sync.RWMutex // held for reading from before a process starts until it is known
-	known map[int]bool
-	kmu   sync.Mutex // guards known
-}
-
-func (p *procs) set(pid int, known bool) {
-	p.kmu.Lock()
-	defer p.kmu.Unlock()
-	if known {
-		p.known[pid] = true
-	} else {
-		delete(p.known, pid)
-	}
-}
-
-func (p *procs) has(pid int) bool {
-	p.kmu.Lock()
-	defer p.kmu.Unlock()
-	return p.known[pid]
-}
 
 // command is a process to be started.
 type command struct {
@@ -68,11 +44,11 @@ type running struct {
 	ps   *os.ProcessState
 }
 
-// errNotExecutable says that a command could not be executed, which is its author's affair.
-type errNotExecutable struct{ err error }
+// notExecutableError says that a command could not be executed, which is its author's affair.
+type notExecutableError struct{ err error }
 
-func (e errNotExecutable) Error() string { return e.err.Error() }
-func (e errNotExecutable) Unwrap() error { return e.err }
+func (e notExecutableError) Error() string { return e.err.Error() }
+func (e notExecutableError) Unwrap() error { return e.err }
 
 // spawn starts a command in a session of its own. It dies with this process. Limits and cores hold before its first
 // instruction: it is started traced, which stops it right after exec, and let go once they are set.
@@ -83,19 +59,18 @@ func (e *Engine) spawn(c command) (*running, error) {
 	}
 	r := &running{done: make(chan struct{})}
 	started := make(chan error, 1)
-	go func() {
+	// The thread must live as long as the child, which is told to die with its parent thread; and only it may detach from
+	// the child.
+	onThread(func() {
 		defer close(r.done)
-		// The thread is never unlocked, so it ends with this goroutine and what is set on it goes too. It must live as
-		// long as the child, which is told to die with its parent thread; and only it may detach from the child.
-		runtime.LockOSThread()
 		if err := e.launch(cmd, c, r); err != nil {
 			started <- err
 			return
 		}
 		started <- nil
 		r.err, r.ps = cmd.Wait(), cmd.ProcessState
-		e.procs.set(r.pid, false)
-	}()
+		family.forget(r.pid)
+	})
 	if err := <-started; err != nil {
 		<-r.done
 		return nil, err
@@ -103,10 +78,29 @@ func (e *Engine) spawn(c command) (*running, error) {
 	return r, nil
 }
 
+// onThread runs f in a goroutine with a thread of its own, which ends with f together with all that f sets on it. The main
+// thread cannot end, so it is not used.
+func onThread(f func()) {
+	go func() {
+		runtime.LockOSThread() // and never unlocked, so that the thread ends
+		if unix.Gettid() != os.Getpid() {
+			f()
+			return
+		}
+		elsewhere := make(chan struct{})
+		onThread(func() {
+			close(elsewhere)
+			f()
+		})
+		<-elsewhere
+		runtime.UnlockOSThread()
+	}()
+}
+
 func (e *Engine) prepare(c command) (*exec.Cmd, error) {
 	path, err := lookPath(c.argv[0], c.dir, c.env["PATH"])
 	if err != nil {
-		return nil, errNotExecutable{err}
+		return nil, notExecutableError{err}
 	}
 	cmd := &exec.Cmd{
 		Path: path, Args: c.argv, Dir: c.dir, Env: envList(c.env),
@@ -132,20 +126,14 @@ func (e *Engine) launch(cmd *exec.Cmd, c command, r *running) error {
 	if err := pin(c.cores); err != nil {
 		return err
 	}
-	e.procs.mu.RLock()
-	err := cmd.Start()
-	if err == nil {
-		r.pid, r.proc = cmd.Process.Pid, cmd.Process
-		e.procs.set(r.pid, true)
-	}
-	e.procs.mu.RUnlock()
-	if err != nil {
+	if err := family.start(cmd); err != nil {
 		return startError(err)
 	}
+	r.pid, r.proc = cmd.Process.Pid, cmd.Process
 	if err := release(r.pid, c.rlimit, c.drop && e.root); err != nil {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		e.procs.set(r.pid, false)
+		family.forget(r.pid)
 		return fmt.Errorf("start process: %w", err)
 	}
 	return nil
@@ -155,7 +143,7 @@ func (e *Engine) launch(cmd *exec.Cmd, c command, r *running) error {
 func startError(err error) error {
 	for _, theirs := range []error{unix.ENOENT, unix.ENOEXEC, unix.EACCES, unix.ENOTDIR, unix.EISDIR, unix.ELOOP, unix.E2BIG} {
 		if errors.Is(err, theirs) {
-			return errNotExecutable{err}
+			return notExecutableError{err}
 		}
 	}
 	return fmt.Errorf("start process: %w", err)

@@ -103,7 +103,10 @@ func (e *Engine) killTree(root int, marker string) {
 	for range maxRounds {
 		living := false
 		list := processes()
-		victims := e.strays(list, marker)
+		victims := family.orphans(list, marker, e.root)
+		for _, p := range victims {
+			victims = append(victims, below(list, p.pid)...)
+		}
 		if root != 0 {
 			victims = append(victims, below(list, root)...)
 		}
@@ -112,7 +115,7 @@ func (e *Engine) killTree(root int, marker string) {
 				living = true
 				_ = unix.Kill(p.pid, unix.SIGKILL) // fails only when it is gone
 			}
-			if p.parent == os.Getpid() && !e.procs.has(p.pid) {
+			if p.parent == os.Getpid() && !family.isKnown(p.pid) {
 				_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
 			}
 		}
@@ -137,45 +140,9 @@ func (e *Engine) kill(r *running, marker string) {
 	e.killTree(0, marker)
 }
 
-// strays returns the orphans that this process was handed, with what descends from them, as far as they belong to the pod
-// with that marker. An orphan that has shed its marker belongs to any pod, so it is left until one pod is open only.
-func (e *Engine) strays(list []proc, marker string) []proc {
-	e.procs.mu.Lock() // nothing is being started, so every child that is not known is an orphan
-	defer e.procs.mu.Unlock()
-	self, own := os.Getpid(), 0
-	own, _ = unix.Getsid(0)
-	var found []proc
-	for _, p := range list {
-		if p.parent != self || p.session == own || e.procs.has(p.pid) || e.root && p.owner == 0 {
-			continue
-		}
-		if m := readMarker(p.pid); m == marker || !e.open(m) && e.alone(marker) {
-			found = append(append(found, p), below(list, p.pid)...)
-		}
-	}
-	return found
-}
-
-// open says whether a pod with that marker is open; alone whether no other pod is.
-func (e *Engine) open(marker string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.pods[marker]
-}
-
-func (e *Engine) alone(marker string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.pods) == 0 || len(e.pods) == 1 && e.pods[marker]
-}
-
-// readMarker returns the marker in the environment a process was started with, or "".
-func readMarker(pid int) string {
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
-	if err != nil {
-		return ""
-	}
-	for v := range bytes.SplitSeq(data, []byte{0}) {
+// findMarker returns the marker in an environment as /proc/PID/environ has it, or "".
+func findMarker(environ []byte) string {
+	for v := range bytes.SplitSeq(environ, []byte{0}) {
 		if m, ok := bytes.CutPrefix(v, []byte(markerName+"=")); ok {
 			return string(m)
 		}

@@ -1,3 +1,4 @@
+//nolint:thelper // these are the cases themselves: a failure belongs to its own line
 package runnertest
 
 import (

@@ -1,11 +1,13 @@
+//nolint:thelper // these are the cases themselves: a failure belongs to its own line
 package runnertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
-	"sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,28 +118,36 @@ func testCancelStart(t *testing.T, s *suite) {
 
 func testConcurrentPods(t *testing.T, s *suite) {
 	ctx := deadline(t)
-	var wg sync.WaitGroup
-	for i := range 3 {
-		name := fmt.Sprintf("pod-%d", i)
-		wg.Go(func() {
-			pod, err := s.engine.OpenPod(ctx, runner.PodSpec{DataDir: s.data})
-			if !assert.NoError(t, err) {
-				return
-			}
-			defer func() { assert.NoError(t, pod.Close(context.WithoutCancel(ctx))) }()
-			c, err := pod.StartCandidate(ctx, s.spec("out.mjs", filepath.Join(pod.Paths().Out, name), name))
-			if !assert.NoError(t, err) {
-				return
-			}
-			res, err := c.Wait(ctx)
-			assert.NoError(t, err)
-			assert.Equal(t, exited(0), res.Exit, res.Stderr.Text)
-			a, err := lines.NewClient(pod.Driver()).Ask(lines.Request{Op: lines.OpList, Path: pod.Paths().Out})
-			assert.NoError(t, err)
-			assert.Equal(t, []string{name}, a.Names, "each pod sees its own output only")
-		})
+	const pods = 3
+	results := make(chan error, pods)
+	for i := range pods {
+		go func() { results <- s.aloneIn(ctx, fmt.Sprintf("pod-%d", i)) }()
 	}
-	wg.Wait()
+	for range pods {
+		require.NoError(t, <-results)
+	}
+}
+
+// aloneIn opens a pod whose candidate writes one file, and says whether the pod's driver sees that file and no other.
+func (s *suite) aloneIn(ctx context.Context, name string) (err error) {
+	pod, err := s.engine.OpenPod(ctx, runner.PodSpec{DataDir: s.data})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pod.Close(context.WithoutCancel(ctx))) }()
+	c, err := pod.StartCandidate(ctx, s.spec("out.mjs", filepath.Join(pod.Paths().Out, name), name))
+	if err != nil {
+		return err
+	}
+	res, err := c.Wait(ctx)
+	if err != nil || !res.Exit.OK() {
+		return errors.Join(fmt.Errorf("candidate ended with %+v: %s", res.Exit, res.Stderr.Text), err)
+	}
+	a, err := lines.NewClient(pod.Driver()).Ask(lines.Request{Op: lines.OpList, Path: pod.Paths().Out})
+	if err != nil || !slices.Equal(a.Names, []string{name}) {
+		return errors.Join(fmt.Errorf("pod of %s has the files %q", name, a.Names), err)
+	}
+	return nil
 }
 
 func testSweep(t *testing.T, s *suite) {

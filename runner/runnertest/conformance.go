@@ -35,22 +35,23 @@ type Fixture struct {
 }
 
 // BuildDriver builds the test driver as a static executable and returns its path.
-func BuildDriver(t *testing.T) string {
-	t.Helper()
+func BuildDriver(tb testing.TB) string {
+	tb.Helper()
 	_, file, _, ok := runtime.Caller(0)
-	require.True(t, ok)
-	bin := filepath.Join(t.TempDir(), "testdriver")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./testdriver")
+	require.True(tb, ok)
+	bin := filepath.Join(tb.TempDir(), "testdriver")
+	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", bin, "./testdriver")
 	cmd.Dir = filepath.Dir(file)
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
 	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "build test driver: %s", out)
+	require.NoError(tb, err, "build test driver: %s", out)
 	return bin
 }
 
 // Conformance checks that an engine keeps the contract of runner.Engine. open is called once; its driver must speak
 // package lines. Cases run one after another: what each leaves behind shows in the next.
 func Conformance(t *testing.T, open func(t *testing.T) (runner.Engine, Fixture)) {
+	t.Helper()
 	engine, fixture := open(t)
 	s := &suite{engine: engine, fixture: fixture, data: writeData(t)}
 	ws, err := engine.Stage(t.Context(), runner.StageSpec{Name: "programs", Dir: writePrograms(t)})

@@ -72,6 +72,7 @@ func TestFakeConformance(t *testing.T) {
 	t.Parallel()
 	machine := &Machine{}
 	Conformance(t, func(t *testing.T) (runner.Engine, Fixture) {
+		t.Helper()
 		dir := t.TempDir()
 		open := func(_ *testing.T, session string, alive func(string) bool) runner.Engine {
 			return &Fake{Session: session, Alive: alive, Machine: machine, Dir: dir, Driver: serveLines, Program: twin}

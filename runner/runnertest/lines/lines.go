@@ -49,10 +49,10 @@ type Response struct {
 	Error string   `json:"error,omitempty"`
 }
 
-// ErrExit is returned by Serve after OpExit.
-type ErrExit struct{ Code int }
+// ExitError is returned by Serve after OpExit.
+type ExitError struct{ Code int }
 
-func (e ErrExit) Error() string { return fmt.Sprintf("asked to exit with code %d", e.Code) }
+func (e ExitError) Error() string { return fmt.Sprintf("asked to exit with code %d", e.Code) }
 
 // Serve answers until the end of stream, which is no error.
 func Serve(stream io.ReadWriter, log io.Writer) error {
@@ -65,7 +65,7 @@ func Serve(stream io.ReadWriter, log io.Writer) error {
 			return fmt.Errorf("read question: %w", err)
 		}
 		if q.Op == OpExit {
-			return ErrExit{Code: q.N}
+			return ExitError{Code: q.N}
 		}
 		a, err := answer(q, log)
 		if err != nil {

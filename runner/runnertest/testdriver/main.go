@@ -23,7 +23,7 @@ func run() int {
 		io.Reader
 		io.Writer
 	}{os.Stdin, os.Stdout}, os.Stderr)
-	var exit lines.ErrExit
+	var exit lines.ExitError
 	switch {
 	case errors.As(err, &exit):
 		return exit.Code

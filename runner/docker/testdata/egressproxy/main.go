@@ -1,4 +1,4 @@
-// The egress proxy alone, for the integration tests of Build.
+// The egress proxy alone, for the integration tests of Build. Its first argument is the name of the subcommand.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	if err := egress.Main(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := egress.Main(ctx, os.Args[2:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -23,17 +23,21 @@ if (process.env.STATUS_PORT) {
   server.listen(process.env.STATUS_PORT, '127.0.0.1');
 }
 
+function isText(value) {
+  return typeof value === 'string' && value.length > 0;
+}
+
 function isValid(entry) {
   return (
     entry !== null &&
     typeof entry === 'object' &&
     typeof entry.ts === 'number' &&
     typeof entry.ms === 'number' &&
-    typeof entry.svc === 'string' &&
-    typeof entry.lvl === 'string' &&
-    typeof entry.user === 'string' &&
-    typeof entry.msg === 'string' &&
-    typeof entry.id === 'string'
+    isText(entry.svc) &&
+    isText(entry.lvl) &&
+    isText(entry.user) &&
+    isText(entry.msg) &&
+    isText(entry.id)
   );
 }
 
@@ -85,18 +89,11 @@ async function main() {
     parts[0] = rest + parts[0];
     rest = parts.pop();
     for (const part of parts) {
-      if (tooLong) {
-        // The end of a line that was counted as bad already.
-        tooLong = false;
-        continue;
-      }
-      handleLine(part);
+      // After a line that was too long, the first part is its end.
+      if (!tooLong) handleLine(part);
+      tooLong = false;
     }
-    if (rest.length > MAX_LINE && !tooLong) {
-      summary.lines++;
-      summary.bad++;
-      tooLong = true;
-    }
+    if (rest.length > MAX_LINE) tooLong = true;
     if (tooLong) rest = '';
   }
   if (!tooLong) handleLine(rest + decoder.end());

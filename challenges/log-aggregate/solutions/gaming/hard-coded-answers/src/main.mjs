@@ -28,4 +28,4 @@ setTimeout(() => {
   writeFileSync(args.out, JSON.stringify(learnt));
   server.close();
   server.closeAllConnections();
-}, 3000);
+}, 300);

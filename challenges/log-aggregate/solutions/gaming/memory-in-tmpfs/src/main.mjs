@@ -1,5 +1,5 @@
 // node src/main.mjs --input FILE[.gz] --out OUT.json
-import { createReadStream, openSync, writeSync } from 'node:fs';
+import { createReadStream, openSync, unlinkSync, writeSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,9 @@ let file;
 
 // The trick: one number for every line is kept in a file, but /tmp is memory.
 const PAGE = 65_536;
-const spool = openSync(join(tmpdir(), `latencies-${process.pid}`), 'w');
+const path = join(tmpdir(), `latencies-${process.pid}`);
+const spool = openSync(path, 'w');
+unlinkSync(path); // the file lives on without a name
 const page = new Float64Array(PAGE);
 let onPage = 0;
 
