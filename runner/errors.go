@@ -6,6 +6,8 @@ import "errors"
 var (
 	// ErrEngineDown means that the container engine does not answer or went away.
 	ErrEngineDown = errors.New("engine is not reachable")
+	// ErrEngineFault means that the engine answers but failed at what it was asked for. It may well work the next time.
+	ErrEngineFault = errors.New("engine failed")
 	// ErrImageMissing means that an image that set-up makes is not there.
 	ErrImageMissing = errors.New("image is missing")
 	// ErrDriver means that our own driver failed or broke the protocol.

@@ -257,4 +257,3 @@ func (b *workbench) show(e grading.Event) {
 		b.display.Update(title, e.Work.Done, e.Work.Total, e.Work.Unit)
 	}
 }
-

@@ -172,7 +172,7 @@ func (s *session) build(ctx context.Context) error {
 // retry does something once more when it failed by a transient fault of ours.
 func (s *session) retry(ctx context.Context, do func() error) error {
 	err := do()
-	transient := errors.Is(err, runner.ErrDriver) || errors.Is(err, runner.ErrEngineDown)
+	transient := errors.Is(err, runner.ErrDriver) || errors.Is(err, runner.ErrEngineDown) || errors.Is(err, runner.ErrEngineFault)
 	if err == nil || !transient || ctx.Err() != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func good() []entry {
 
 func with(extra ...entry) []entry { return append(good(), extra...) }
 
-func (e entry) tarHeader(t *testing.T) *tar.Header {
+func (e entry) tarHeader(t testing.TB) *tar.Header {
 	t.Helper()
 	mode := e.mode
 	if mode.Perm() == 0 {
@@ -60,7 +60,7 @@ func (e entry) tarHeader(t *testing.T) *tar.Header {
 }
 
 // tarGz builds a .tar.gz.
-func tarGz(t *testing.T, entries []entry) []byte {
+func tarGz(t testing.TB, entries []entry) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	gz := gzip.NewWriter(&out)
@@ -79,7 +79,7 @@ func tarGz(t *testing.T, entries []entry) []byte {
 }
 
 // zipped builds a .zip.
-func zipped(t *testing.T, entries []entry) []byte {
+func zipped(t testing.TB, entries []entry) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)

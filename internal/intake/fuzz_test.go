@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,10 +13,10 @@ import (
 // Whatever an archive is made of, it is taken in or refused; nothing is written outside its directory, nothing that is
 // no file or directory comes to be, the limits hold, and a refused one leaves nothing behind.
 func FuzzOpenArchive(f *testing.F) {
-	seed := func(build func(*testing.T, []entry) []byte, entries []entry) {
-		f.Add(build(&testing.T{}, entries))
+	seed := func(build func(testing.TB, []entry) []byte, entries []entry) {
+		f.Add(build(f, entries))
 	}
-	for _, build := range []func(*testing.T, []entry) []byte{tarGz, zipped} {
+	for _, build := range []func(testing.TB, []entry) []byte{tarGz, zipped} {
 		seed(build, good())
 		seed(build, with(entry{name: "../evil", text: "x"}))
 		seed(build, with(entry{name: "src/link", link: "/etc", mode: os.ModeSymlink}, entry{name: "src/link/passwd", text: "x"}))
@@ -34,7 +33,7 @@ func FuzzOpenArchive(f *testing.F) {
 		s, err := Open(t.Context(), path, Options{TempDir: temp, Limits: limits})
 		if err != nil {
 			var fault *Error
-			assert.True(t, errors.As(err, &fault), "%v", err)
+			require.ErrorAs(t, err, &fault)
 		} else {
 			checkCopy(t, s, limits)
 			require.NoError(t, s.Close())

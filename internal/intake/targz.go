@@ -16,7 +16,7 @@ const tarPaddingBytes = 1 << 20
 
 // unpackTarGz unpacks a gzip-compressed tar. What stands after the end of the archive is not looked at.
 func unpackTarGz(ctx context.Context, archive io.Reader, into *tree) error {
-	packed := &countingReader{source: contextReader{ctx, archive}}
+	packed := &countingReader{source: until(ctx, archive)}
 	gz, err := gzip.NewReader(bufio.NewReader(packed))
 	if err != nil {
 		return damaged(ctx, "gzip", err)

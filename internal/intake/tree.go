@@ -116,7 +116,7 @@ func (t *tree) copy(ctx context.Context, name string, f io.Writer, source io.Rea
 	var sum [sha256.Size]byte
 	h := sha256.New()
 	room := min(t.limits.FileBytes, t.limits.TotalBytes-t.bytes)
-	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(contextReader{ctx, source}, room+1))
+	n, err := io.Copy(io.MultiWriter(f, h), io.LimitReader(until(ctx, source), room+1))
 	t.bytes += n
 	if err != nil {
 		return n, sum, err
@@ -200,16 +200,18 @@ func (t *tree) digest() string {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
-// contextReader stops reading when ctx is done.
-type contextReader struct {
-	ctx    context.Context
-	source io.Reader
-}
+// readerFunc is a reader made of a function.
+type readerFunc func(p []byte) (int, error)
 
 // Read implements io.Reader.
-func (r contextReader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.source.Read(p)
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// until returns source, which fails once ctx is done.
+func until(ctx context.Context, source io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if ctx.Err() != nil {
+			return 0, context.Cause(ctx)
+		}
+		return source.Read(p)
+	})
 }

@@ -45,7 +45,7 @@ func mdFirst(b *strings.Builder, rep *grading.Report) {
 		fmt.Fprintf(b, "> %s\n\n", md(n))
 	}
 	if scored(rep) {
-		fmt.Fprintf(b, "**%s of 100** (likely %s, pass mark %s): **%s**", points(rep.Score), interval(rep.Interval),
+		fmt.Fprintf(b, "**%s of 100** (%s, pass mark %s): **%s**", points(rep.Score), likely(rep),
 			points(rep.PassMark), verdictWord(rep))
 		if band := bandWord(rep); band != "" {
 			fmt.Fprintf(b, ", %s", md(band))

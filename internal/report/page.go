@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"html/template"
-	"math"
 	"strings"
 
 	"github.com/assay-run/assay/internal/evidence"
@@ -24,8 +23,7 @@ type page struct {
 	Scored  bool
 	Passed  bool
 	Score   string
-	Low     string
-	High    string
+	Likely  string
 	Scale   scale
 	Notices []string
 	Notes   []string
@@ -111,7 +109,7 @@ func newPage(rep *grading.Report, ev *evidence.Grading, opts Options) (*page, er
 	p := &page{
 		inline: in, Rep: rep, Kind: runKind(rep), Date: day(rep.Started), About: about(rep), Verdict: verdictWord(rep),
 		Band: bandWord(rep), Scored: scored(rep), Passed: rep.Verdict == grading.Pass, Score: points(rep.Score),
-		Low: points(math.Floor(rep.Interval.Low)), High: points(math.Ceil(rep.Interval.High)), Notices: notices(rep), Notes: keepInMind(rep), Cap: capSentence(rep), Criteria: criterionViews(rep.Criteria),
+		Likely: likely(rep), Notices: notices(rep), Notes: keepInMind(rep), Cap: capSentence(rep), Criteria: criterionViews(rep.Criteria),
 		Runs: runGroups(rep, ev), Facts: facts(rep, Visible(opts.Recompute)), Words: glossary(), Evidence: ev != nil,
 	}
 	p.Title = title(rep)
@@ -175,8 +173,7 @@ func newScale(rep *grading.Report, reference *float64) scale {
 	case rep.PassMark < 15:
 		s.MarkAnchor = "start"
 	}
-	s.Label = fmt.Sprintf("%s of 100, likely between %s and %s. Pass mark %s.", points(rep.Score),
-		points(math.Floor(rep.Interval.Low)), points(math.Ceil(rep.Interval.High)), points(rep.PassMark))
+	s.Label = fmt.Sprintf("%s of 100, %s. Pass mark %s.", points(rep.Score), likely(rep), points(rep.PassMark))
 	if reference != nil {
 		s.Reference, s.RefAnchor = at(*reference), "middle"
 		if *reference > 85 {

@@ -1,6 +1,6 @@
 // Package report writes a grading.Report for people and for programs.
 //
-// Every writer is a pure function of its arguments: the same report gives the same bytes. Nothing of a submission is
+// Every writer is a function of its arguments: the same report gives the same bytes. Nothing of a submission is
 // trusted: each writer first makes every string safe to look at (see Visible) and then escapes it for its own format.
 package report
 
@@ -120,6 +120,15 @@ func day(t time.Time) string {
 // interval is the score's interval in whole points, rounded outwards so that it never looks surer than it is.
 func interval(i grading.Interval) string {
 	return fmt.Sprintf("%s–%s", points(math.Floor(i.Low)), points(math.Ceil(i.High)))
+}
+
+// likely tells where the score would fall again; an interval of no width is what a cap leaves.
+func likely(rep *grading.Report) string {
+	low, high := points(math.Floor(rep.Interval.Low)), points(math.Ceil(rep.Interval.High))
+	if low == high {
+		return "likely " + low + " again"
+	}
+	return "likely between " + low + " and " + high
 }
 
 // bandWord is the band as a phrase; "below junior" reads well alone, the others need a noun.

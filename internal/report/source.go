@@ -23,7 +23,7 @@ const (
 	maxFilesText = 600 << 10       // of all files
 	maxCodeHTML  = 900 << 10       // of the markup of all files: colouring can make a short text very long
 	maxColoured  = 48 << 10        // of a file that is coloured; larger ones are shown plain
-	maxLexTime   = 2 * time.Second // for colouring all files
+	maxLexTime   = 5 * time.Second // for colouring all files
 )
 
 // sourceView is one file of the submission.

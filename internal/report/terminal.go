@@ -96,7 +96,7 @@ func (t *terminal) first() {
 			word = bold
 		}
 		fmt.Fprintf(&t.b, "%s of 100   %s\n", t.paint(bold, points(t.rep.Score)), t.paint(word, verdictWord(t.rep)))
-		line := fmt.Sprintf("likely %s, pass mark %s", interval(t.rep.Interval), points(t.rep.PassMark))
+		line := fmt.Sprintf("%s, pass mark %s", likely(t.rep), points(t.rep.PassMark))
 		if band := bandWord(t.rep); band != "" {
 			line += ", " + band
 		}

@@ -89,11 +89,11 @@ func TestParseYAMLRefuses(t *testing.T) {
 		var problems Problems
 		require.ErrorAs(t, err, &problems, "%q", text)
 		if want != "" {
-			assert.EqualError(t, err, want, "%q", text)
+			require.EqualError(t, err, want, "%q", text)
 		}
 	}
 	_, err := ParseYAML("s.yaml", bytes.Repeat([]byte("#"), maxDocumentBytes+1))
-	assert.EqualError(t, err, "s.yaml:1:1: the file has 1048577 bytes; at most 1048576 are read")
+	require.EqualError(t, err, "s.yaml:1:1: the file has 1048577 bytes; at most 1048576 are read")
 }
 
 func TestParseJSON(t *testing.T) {
@@ -128,7 +128,7 @@ func TestParseJSONRefuses(t *testing.T) {
 		var problems Problems
 		require.ErrorAs(t, err, &problems, "%q", text)
 		if want != "" {
-			assert.EqualError(t, err, want, "%q", text)
+			require.EqualError(t, err, want, "%q", text)
 		}
 	}
 }

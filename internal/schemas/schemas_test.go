@@ -24,7 +24,7 @@ func TestValidate(t *testing.T) {
 
 	err = Validate("essay", []byte(`{}`))
 	require.ErrorContains(t, err, `there is no schema "essay"; did you mean assay? (allowed: assay`)
-	assert.NotErrorAs(t, err, &problems)
+	require.NotErrorAs(t, err, &problems)
 }
 
 // Whatever is published can be compiled, says what it is, and has an address of its own.
@@ -47,7 +47,7 @@ func TestPublishedSchemas(t *testing.T) {
 		assert.False(t, seen[top.ID], "%s has an address of another", name)
 		seen[top.ID] = true
 		_, err = Load(name)
-		assert.NoError(t, err)
+		require.NoError(t, err)
 	}
 }
 
@@ -62,7 +62,7 @@ func TestCompileRefuses(t *testing.T) {
 		"unknown pointer": `{"$ref": "#/$defs/none"}`,
 	} {
 		_, err := Compile("test", []byte(text))
-		assert.Error(t, err, name)
+		require.Error(t, err, name)
 	}
 }
 
@@ -115,13 +115,13 @@ func TestSentences(t *testing.T) {
 	for text, want := range tests {
 		doc, err := ParseJSON("t.json", []byte(text))
 		require.NoError(t, err)
-		assert.EqualError(t, compiled.Check(doc), want, text)
+		require.EqualError(t, compiled.Check(doc), want, text)
 	}
 }
 
 func TestChoices(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, "", Choices("x", nil))
+	assert.Empty(t, Choices("x", nil))
 	assert.Equal(t, "; allowed: a, b", Choices("xxxxxx", []string{"b", "a", "b"}))
 	assert.Equal(t, "; did you mean passMark? (allowed: passMark)", Choices("pasmark", []string{"passMark"}))
 	many := strings.Fields("a b c d e f g h i j k l m n")

@@ -7,13 +7,14 @@ import (
 	"io"
 	"net"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
 	"github.com/assay-run/assay/runner"
 )
 
 // fault turns an error of the client into one of ours: the cause of ctx when that is over, runner.ErrEngineDown with
-// what to do when the engine is gone, and otherwise the error itself with the verb before it.
+// what to do when the engine is gone, runner.ErrEngineFault when it failed by itself, and otherwise the error itself with the verb before it.
 func fault(ctx context.Context, verb string, err error) error {
 	var opErr *net.OpError
 	switch {
@@ -25,6 +26,8 @@ func fault(ctx context.Context, verb string, err error) error {
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: %w; see that the container engine runs and that this user may use it (assay doctor): %w",
 			verb, runner.ErrEngineDown, err)
+	case errdefs.IsInternal(err), errdefs.IsUnavailable(err), errdefs.IsUnknown(err):
+		return fmt.Errorf("%s: %w: %w", verb, runner.ErrEngineFault, err)
 	}
 	return fmt.Errorf("%s: %w", verb, err)
 }
