@@ -142,7 +142,8 @@ func (l *loader) gates(ch *Challenge) {
 		g := &ch.Gates[i]
 		for j, need := range g.Needs {
 			if !seen[need] {
-				l.fail(at("gates", i, "needs", j), "there is no gate %s above this one%s", schemas.Quote(need), schemas.Choices(need, slices.Collect(maps.Keys(seen))))
+				l.fail(at("gates", i, "needs", j), "there is no gate %s above this one%s",
+					schemas.Quote(need), schemas.Choices(need, slices.Collect(maps.Keys(seen))))
 			}
 		}
 		l.unique(seen, g.ID, at("gates", i, "id"))
@@ -202,7 +203,8 @@ func (l *loader) criteria(ch *Challenge) {
 		l.unique(seen, c.ID, at("criteria", i, "id"))
 		for j, need := range c.Needs {
 			if !gates[need] {
-				l.fail(at("criteria", i, "needs", j), "there is no gate %s%s", schemas.Quote(need), schemas.Choices(need, slices.Collect(maps.Keys(gates))))
+				l.fail(at("criteria", i, "needs", j), "there is no gate %s%s",
+					schemas.Quote(need), schemas.Choices(need, slices.Collect(maps.Keys(gates))))
 			}
 		}
 		l.judgements(ch, c, i)
@@ -211,7 +213,8 @@ func (l *loader) criteria(ch *Challenge) {
 		}
 	}
 	if math.Abs(total-100) > 1e-9 {
-		l.problems = append(l.problems, l.doc.Problem(l.doc.KeyAt("criteria"), "the points of the criteria add up to %v; they must add up to 100", total))
+		where := l.doc.KeyAt("criteria")
+		l.problems = append(l.problems, l.doc.Problem(where, "the points of the criteria add up to %v; they must add up to 100", total))
 	}
 }
 
@@ -233,7 +236,8 @@ func (l *loader) judgements(ch *Challenge, c *Criterion, i int) {
 	}
 	relative := c.ScoreExpr.usesReference
 	if l.doc.Has("criteria", i, "relative") && c.Relative != relative {
-		l.fail(at("criteria", i, "relative"), "relative is %t, but score %s reference", c.Relative, map[bool]string{true: "compares with", false: "does not use"}[relative])
+		uses := map[bool]string{true: "compares with", false: "does not use"}[relative]
+		l.fail(at("criteria", i, "relative"), "relative is %t, but score %s reference", c.Relative, uses)
 	}
 	c.Relative = relative
 }

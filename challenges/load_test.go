@@ -129,7 +129,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"settings", "with: {size: 4KiB}", "with: {sise: 4KiB}", []string{"tiny/challenge.yaml:30:37: workload lines does not accept these settings: size is missing"}},
 		{"pairs missing", "quick: {pairs: 1, timeout", "quick: {timeout", []string{"tiny/challenge.yaml:24:14: a measured scenario needs pairs: how often candidate and reference alternate"}},
 		{"pairs of an unmeasured scenario", "standard: {timeout: 1h,", "standard: {pairs: 2, timeout: 1h,", []string{"tiny/challenge.yaml:30:25: only a measured scenario has pairs; add measured: true or leave pairs out"}},
-		{"gate kind", "kind: safety", "kind: saftey", []string{`tiny/challenge.yaml:41:11: gates[1].kind is "saftey"; did you mean safety? (allowed: core, safety)`}},
+		{"gate kind", "kind: safety", "kind: saffety", []string{`tiny/challenge.yaml:41:11: gates[1].kind is "saffety"; did you mean safety? (allowed: core, safety)`}},
 		{"gate metric", "when: main.exact < 1", "when: main.exakt < 1", []string{`tiny/challenge.yaml:36:11: scenario main has no metric "exakt"; did you mean exact? (allowed: exact, hb.p99, mem.peak)`}},
 		{"gate second metric", "(odd.exact ?? 1)", "(odd.exakt ?? 1)", []string{`tiny/challenge.yaml:36:30: scenario odd has no metric "exakt"; did you mean exact? (allowed: exact, hb.p99, mem.peak)`}},
 		{"gate without fallback", "(odd.exact ?? 1) < 1", "odd.exact < 1", []string{"tiny/challenge.yaml:36:11: scenario odd does not run in mode quick; say what holds then, e.g. (odd.exact ?? 1)"}},

@@ -9,15 +9,23 @@ import (
 	"github.com/assay-run/assay/internal/evidence"
 )
 
-// unboundedBytes is from which growth on memory depends on the size of the file. Programs with constant memory differ by
-// up to about half of it between a short and a long run, because V8 takes time to settle (see the test with real programs).
-const unboundedBytes = 32 << 20
+const (
+	// unboundedBytes is from which growth on memory may depend on the size of the file. Programs with constant memory were
+	// seen to differ by up to 14 MiB between a short and a long run, while V8 settles; in a container of 256 MiB by 4 MiB.
+	unboundedBytes = 32 << 20
+	// risingShare is how much of that growth must still come between the second and the last sixth of the longer run. For a
+	// program that keeps something of every line it is two thirds; one that has settled shows next to nothing.
+	risingShare = 0.25
+	// risingBuckets is how many points the curve needs to say that.
+	risingBuckets = 60
+)
 
 // sized is a plain scenario with the memory of its run.
 type sized struct {
 	scenario string
 	lines    int64
 	peak     int64
+	curve    *evidence.Series // of memory; nil when there is none
 }
 
 // Compare implements graders.Grader: memory by size of the file, over the plain scenarios whose program ended by itself with
@@ -33,7 +41,7 @@ func (*Grader) Compare(runs map[string]evidence.Run, truths map[string]json.RawM
 			continue
 		}
 		if e := &run.Executions[0]; e.Exit.OK() && e.Usage.MemoryPeakBytes > 0 {
-			list = append(list, sized{scenario, t.Files[0].Want.Lines, e.Usage.MemoryPeakBytes})
+			list = append(list, sized{scenario, t.Files[0].Want.Lines, e.Usage.MemoryPeakBytes, e.Find(evidence.SeriesMemory)})
 		}
 	}
 	if len(list) < 2 {
@@ -62,7 +70,7 @@ func growth(small, large sized) (evidence.Measures, bool) {
 		metricMemGrowth:  float64(bytes),
 		metricMemPerLine: float64(bytes) / float64(lines),
 	}}
-	if bytes > unboundedBytes {
+	if bytes > unboundedBytes && rising(large.curve, risingShare*float64(bytes)) {
 		m.Findings = []evidence.Finding{{
 			Code: codeMemUnbounded, Scenario: large.scenario, Execution: mainExecution, AtSeconds: -1,
 			Detail: fmt.Sprintf("It needed %s for %s lines and %s for %s lines: %.1f bytes more for each further line.",
@@ -70,4 +78,31 @@ func growth(small, large sized) (evidence.Measures, bool) {
 		}}
 	}
 	return m, true
+}
+
+// rising says whether a curve rises by more than an amount between its second and its last sixth. Without enough of a
+// curve it cannot be ruled out.
+func rising(curve *evidence.Series, by float64) bool {
+	if curve == nil || len(curve.Min) < risingBuckets || len(curve.T) != len(curve.Min) {
+		return true
+	}
+	begin, end := curve.T[0], curve.T[len(curve.T)-1]
+	sixth := (end - begin) / 6
+	return floor(curve, end-sixth, end)-floor(curve, begin+sixth, begin+2*sixth) > by
+}
+
+// floor is the median of the lower edge of a curve over some time: garbage comes and goes above it, and the few samples
+// while the process ends do not matter.
+func floor(curve *evidence.Series, from, to float64) float64 {
+	var list []float64
+	for i, t := range curve.T {
+		if t >= from && t <= to {
+			list = append(list, curve.Min[i])
+		}
+	}
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
 }

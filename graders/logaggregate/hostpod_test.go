@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
 )
@@ -187,13 +185,4 @@ func anonymous(pid int) int64 {
 		}
 	}
 	return total
-}
-
-// prepareFor makes the data of a scenario.
-func prepareFor(t *testing.T, cache string, with map[string]any, timeout time.Duration) prepared {
-	t.Helper()
-	p, err := New().Prepare(t.Context(), preparation(cache, with, timeout))
-	require.NoError(t, err)
-	t.Cleanup(p.Release)
-	return prepared{p}
 }

@@ -168,8 +168,8 @@ func speed(m *evidence.Measures, e *evidence.Execution) {
 	m.Values[metricCPU] = float64(e.Usage.CPUNs) / (float64(e.InputBytes) / (1 << 30))
 }
 
-// heartbeats are the figures of GET /progress. A program that never answered has answered a share of 0, even when it ended
-// before a single request counted.
+// heartbeats are the figures of GET /progress. When the program ended before a request counted, all it shows is whether it
+// answered at all.
 func heartbeats(m *evidence.Measures, e *evidence.Execution) {
 	hb := e.Heartbeat
 	if hb == nil {
@@ -186,8 +186,8 @@ func heartbeats(m *evidence.Measures, e *evidence.Execution) {
 		} {
 			m.Values[name] = float64(ns)
 		}
-	case hb.FirstAnswerNs < 0:
-		m.Values[metricHBAnswered] = 0
+	default:
+		m.Values[metricHBAnswered] = flag(hb.FirstAnswerNs >= 0)
 	}
 	var f facts
 	good := json.Unmarshal(e.Facts, &f) == nil && f.Progress != nil && f.Progress.Count > 0 && f.Progress.Violations == 0

@@ -92,7 +92,6 @@ func crlf(p *pack) {
 		p.good(f)
 		f = p.fresh()
 		p.good(f, f.text()+"\r") // the second CR is white space
-		p.bad("CR only", "\r")
 	}
 	p.filler(p.rng.Int64N(4096))
 }
@@ -126,6 +125,7 @@ func separators(p *pack) {
 		around("\f", false), around("\v", false), around("\u00a0", false), around("\u2028", false), around("\u0085", false),
 		func() { p.bad("CR in a string", p.saying(message{raw: "a\rb"}).text()) },
 		func() { f := p.fresh(); p.bad("two objects", f.text()+"\r"+f.text()) },
+		func() { p.bad("CR only", "\r\r") }, // one CR is removed, and the rest is no empty line
 		func() { p.eol = "\r\n" },
 		func() { p.eol = "\n" },
 	)

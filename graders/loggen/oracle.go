@@ -16,8 +16,13 @@ const maxLineBytes = 16 << 20
 // with the generator but the Truth type, is slow (tens of MB/s), and holds at most one line. It returns the cause when
 // ctx ends.
 func Oracle(ctx context.Context, r io.Reader) (Truth, error) {
+	return readLog(ctx, r, maxLineBytes)
+}
+
+// readLog is Oracle with a limit for lines.
+func readLog(ctx context.Context, r io.Reader, limit int) (Truth, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	o := oracle{truth: newTruth()}
+	o := oracle{truth: newTruth(), limit: limit}
 	for {
 		c, err := in.ReadByte()
 		if errors.Is(err, io.EOF) {
@@ -43,15 +48,16 @@ func Oracle(ctx context.Context, r io.Reader) (Truth, error) {
 // oracle is the state of Oracle between two bytes.
 type oracle struct {
 	truth Truth
-	line  []byte // what is held of the current line: at most maxLineBytes+1
+	limit int    // of a line, in bytes
+	line  []byte // what is held of the current line: at most limit+1 bytes
 	over  bool   // more than that came
 }
 
 func (o *oracle) take(c byte) {
 	// One byte more than the limit is held, because the last one may be a CR that does not count.
-	if len(o.line) > maxLineBytes {
+	if len(o.line) > o.limit {
 		o.over = true
-		o.line[maxLineBytes] = c
+		o.line[o.limit] = c
 		return
 	}
 	o.line = append(o.line, c)
@@ -64,7 +70,7 @@ func (o *oracle) endLine() {
 		line = line[:n-1]
 	}
 	switch {
-	case over, len(line) > maxLineBytes:
+	case over, len(line) > o.limit:
 		o.truth.bad("")
 	case len(line) == 0:
 	default:

@@ -100,6 +100,7 @@ x`
 
 func TestOracleLineLimit(t *testing.T) {
 	t.Parallel()
+	const limit = 1000
 	line := func(n int) string {
 		head := good + `"`
 		return head + strings.Repeat("x", n-len(head)-2) + `"}`
@@ -109,16 +110,16 @@ func TestOracleLineLimit(t *testing.T) {
 		in   string
 		bad  int64
 	}{
-		{"at the limit", line(maxLineBytes) + "\n", 0},
-		{"at the limit with CR", line(maxLineBytes) + "\r\n", 0},
-		{"one over", line(maxLineBytes+1) + "\n", 1},
-		{"one over, without LF", line(maxLineBytes + 1), 1},
-		{"far over, ending in CR", line(maxLineBytes+100) + "\r\n", 1},
+		{"at the limit", line(limit) + "\n", 0},
+		{"at the limit with CR", line(limit) + "\r\n", 0},
+		{"one over", line(limit+1) + "\n", 1},
+		{"one over, without LF", line(limit + 1), 1},
+		{"far over, ending in CR", line(limit+100) + "\r\n", 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := Oracle(t.Context(), strings.NewReader(tt.in+good+`"x"}`))
+			got, err := readLog(t.Context(), strings.NewReader(tt.in+good+`"x"}`), limit)
 			require.NoError(t, err)
 			assert.Equal(t, tt.bad, got.Bad)
 		})

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -151,12 +152,18 @@ func serviceNames(rng *rand.Rand) []string {
 // messages makes n texts of tokens; each is low to high bytes long, give or take the last token.
 func messages(rng *rand.Rand, n, low, high int, token func(*rand.Rand) message) []message {
 	out := make([]message, n)
+	var text strings.Builder
 	for i := range out {
-		want := low + rng.IntN(high-low+1)
-		for len(out[i].raw) < want {
-			out[i].add(token(rng))
-			out[i].add(literal(" "))
+		m := &out[i]
+		text.Reset()
+		for want := low + rng.IntN(high-low+1); text.Len() < want; {
+			t := token(rng)
+			text.WriteString(t.raw)
+			text.WriteByte(' ')
+			m.cps += t.cps + 1
+			m.utf16 += t.utf16 + 1
 		}
+		m.raw = text.String()
 	}
 	return out
 }

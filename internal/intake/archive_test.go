@@ -32,8 +32,8 @@ func good() []entry {
 
 func with(extra ...entry) []entry { return append(good(), extra...) }
 
-func (e entry) tarHeader(t testing.TB) *tar.Header {
-	t.Helper()
+func (e entry) tarHeader(tb testing.TB) *tar.Header {
+	tb.Helper()
 	mode := e.mode
 	if mode.Perm() == 0 {
 		mode |= 0o644
@@ -60,27 +60,27 @@ func (e entry) tarHeader(t testing.TB) *tar.Header {
 }
 
 // tarGz builds a .tar.gz.
-func tarGz(t testing.TB, entries []entry) []byte {
-	t.Helper()
+func tarGz(tb testing.TB, entries []entry) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	gz := gzip.NewWriter(&out)
 	w := tar.NewWriter(gz)
 	for _, e := range entries {
-		h := e.tarHeader(t)
-		require.NoError(t, w.WriteHeader(h))
+		h := e.tarHeader(tb)
+		require.NoError(tb, w.WriteHeader(h))
 		if h.Typeflag == tar.TypeReg {
 			_, err := w.Write([]byte(e.text))
-			require.NoError(t, err)
+			require.NoError(tb, err)
 		}
 	}
-	require.NoError(t, w.Close())
-	require.NoError(t, gz.Close())
+	require.NoError(tb, w.Close())
+	require.NoError(tb, gz.Close())
 	return out.Bytes()
 }
 
 // zipped builds a .zip.
-func zipped(t testing.TB, entries []entry) []byte {
-	t.Helper()
+func zipped(tb testing.TB, entries []entry) []byte {
+	tb.Helper()
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
 	for _, e := range entries {
@@ -91,13 +91,13 @@ func zipped(t testing.TB, entries []entry) []byte {
 		}
 		h.SetMode(mode)
 		f, err := w.CreateHeader(h)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		if !mode.IsDir() {
 			_, err = f.Write([]byte(e.text))
-			require.NoError(t, err)
+			require.NoError(tb, err)
 		}
 	}
-	require.NoError(t, w.Close())
+	require.NoError(tb, w.Close())
 	return out.Bytes()
 }
 

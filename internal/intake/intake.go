@@ -111,7 +111,7 @@ func copyDirectory(ctx context.Context, path string, into *tree) error {
 	if err != nil {
 		return readFailed(path, err)
 	}
-	defer source.Close() // only read
+	defer func() { _ = source.Close() }() // it was only read
 	d := directory{source: source, into: into, skipModules: hasBuild(source)}
 	return d.copy(ctx, ".")
 }

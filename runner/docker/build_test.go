@@ -100,7 +100,7 @@ func TestStepsAreHardened(t *testing.T) {
 	}
 	h := b.host()
 	assert.Equal(t, "container:abc", string(h.NetworkMode))
-	assert.Equal(t, []string{"ALL"}, []string(h.CapDrop))
+	assert.Equal(t, []string{"ALL"}, h.CapDrop)
 	assert.Equal(t, []string{"no-new-privileges"}, h.SecurityOpt)
 	assert.True(t, h.ReadonlyRootfs)
 	assert.Empty(t, string(h.PidMode), "a PID namespace of its own")

@@ -154,7 +154,8 @@ func (c *candidate) abandon(wait client.ContainerWaitResult) {
 	c.stop()
 	select {
 	case <-wait.Result:
-	case _ = <-wait.Error:
+	case err := <-wait.Error:
+		c.e.log.Debug("wait for candidate abandoned", "id", c.id, "cause", err)
 	}
 }
 

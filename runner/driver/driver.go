@@ -26,7 +26,7 @@ import (
 
 // Options say how a driver runs.
 type Options struct {
-	// Version is told to the host, which refuses another one than its own.
+	// Version is told to the host in the handshake, for people; the protocol has a version of its own.
 	Version string
 	// FS is where the kernel's trees are; the zero value for the usual places.
 	FS kernel.FS

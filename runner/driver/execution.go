@@ -220,8 +220,11 @@ func (e *execution) confirm(m *protocol.CandidateStarted) error {
 	e.confirmed = now
 	if text, ok := strings.CutPrefix(m.ID, "pid:"); ok {
 		pid, err := strconv.Atoi(text)
-		if err != nil || pid <= 0 {
+		switch {
+		case err != nil || pid < 0:
 			return fmt.Errorf("engine named process %q", m.ID)
+		case pid == 0: // there is none: that it did not start follows
+			return nil
 		}
 		marker := ""
 		if e.marker != "" {
@@ -315,16 +318,19 @@ func (c *costs) add(d time.Duration) time.Duration {
 // appear notes the start and the end of the main process.
 func (e *execution) appear(now time.Time) {
 	main := e.table.Main()
-	if e.startedAt.IsZero() && (main != nil && !main.Seen.IsZero() || now.Sub(e.confirmed) > appearWithin) {
+	seen := main != nil && !main.Seen.IsZero()
+	missed := e.follows && main == nil // it ended before it could be looked at
+	if e.startedAt.IsZero() && (seen || missed || now.Sub(e.confirmed) > appearWithin) {
 		e.startedAt = e.confirmed
-		if main != nil {
+		if seen {
 			e.startedAt = main.Seen
 			e.watch = watchExit(main.PID)
 		}
 		e.meter.begin(e.startedAt)
 		close(e.alive)
 	}
-	if main != nil && !e.startedAt.IsZero() && e.endedAt.IsZero() && !e.table.MainAlive() {
+	gone := missed || main != nil && !e.table.MainAlive()
+	if gone && !e.startedAt.IsZero() && e.endedAt.IsZero() {
 		e.ended(now)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
 	"github.com/assay-run/assay/runner/probe"
+	"github.com/assay-run/assay/runner/process"
 )
 
 const mib = 1 << 20
@@ -52,20 +53,47 @@ var programs = map[string]string{
 		try { process.kill(1, 'SIGKILL'); console.log('KILLED'); } catch (e) { console.log(e.code); }`,
 }
 
-// pods runs commands in one pod and returns what was measured, by name.
-func pods(t *testing.T, withProbe bool, list ...workload.Command) map[string]evidence.Execution {
+func driverBinary(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "driver")
 	build := exec.Command("go", "build", "-o", binary, "./testdata/poddriver")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	return binary
+}
+
+// pods runs commands in a pod of containers and returns what was measured, by name.
+func pods(t *testing.T, withProbe bool, list ...workload.Command) map[string]evidence.Execution {
+	t.Helper()
 	e, err := docker.New(t.Context(), docker.Config{
-		Session: "driver", StateID: "driver-integration-test", DriverBinary: binary, Image: "assay/node:24",
+		Session: "driver", StateID: "driver-integration-test", DriverBinary: driverBinary(t), Image: "assay/node:24",
 		BuildImage: "assay/node-build:24", ProbeSource: probe.Source(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, e.Close()) })
+	return measure(t, e, withProbe, list...)
+}
+
+// processes runs commands as plain processes.
+func processes(t *testing.T, list ...workload.Command) map[string]evidence.Execution {
+	t.Helper()
+	// A submission runs as another user where this is root, so the directory must be open to it.
+	dir, err := os.MkdirTemp("", "assay-driver-test-")
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	e, err := process.New(process.Config{
+		Session: "driver", StateID: "driver-integration-test", Dir: dir, DriverBinary: driverBinary(t),
+		Path: os.Getenv("PATH"), ProbeSource: probe.Source(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, e.Close()) })
+	return measure(t, e, true, list...)
+}
+
+func measure(t *testing.T, e runner.Engine, withProbe bool, list ...workload.Command) map[string]evidence.Execution {
+	t.Helper()
 	dir := t.TempDir()
 	for name, source := range programs {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".mjs"), []byte(source), 0o644))
@@ -141,4 +169,17 @@ func TestPodHearsTheProbe(t *testing.T) {
 	assert.GreaterOrEqual(t, x.Probe.GapMaxNs, int64(900*time.Millisecond), "a block shows as a silence")
 	assert.NotEmpty(t, x.Find(evidence.SeriesProbeGap).T)
 	assert.Regexp(t, `^v24\.`, x.Probe.NodeVersion)
+}
+
+func TestPlainProcesses(t *testing.T) {
+	hang := program("hang")
+	hang.Timeout = time.Second
+	got := processes(t, program("idle"), program("alloc"), program("oom"), hang, program("leave"), program("orphans"))
+	idle := got["idle"].Usage.MemoryPeakBytes
+	assert.InEpsilon(t, 100*mib, got["alloc"].Usage.MemoryPeakBytes-idle, 0.05)
+	assert.Equal(t, evidence.OOMKilled, got["oom"].Exit.Status)
+	assert.Equal(t, evidence.TimedOut, got["hang"].Exit.Status)
+	assert.Equal(t, 1, got["leave"].Exit.Leftover)
+	assert.True(t, got["orphans"].Exit.OK())
+	assert.Positive(t, got["idle"].Probe.Records)
 }

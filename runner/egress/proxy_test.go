@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -357,15 +358,19 @@ func TestConnectionsOverTheBoundWait(t *testing.T) {
 	t.Parallel()
 	f := startProxy(t, Config{Allow: []string{"http://example.com"}, MaxConns: 1}, silentServer(t), nil)
 	first := openTunnel(t, f, "example.com:80")
-	answered := make(chan string, 1)
-	go func() { answered <- f.ask(t, "CONNECT other.example:443 HTTP/1.1\r\nHost: x\r\n\r\n") }()
-	select {
-	case line := <-answered:
-		t.Errorf("answered %q beside an open connection", line)
-	case <-time.After(50 * time.Millisecond): // the negative can only be waited for
-	}
+	second, err := net.Dial("tcp", f.address) // the kernel takes it, the proxy does not yet
+	require.NoError(t, err)
+	defer second.Close()
+	_, err = io.WriteString(second, "CONNECT other.example:443 HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	require.NoError(t, second.SetReadDeadline(time.Now().Add(50*time.Millisecond))) // a silence can only be waited for
+	_, err = second.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.NoError(t, first.Close())
-	assert.Equal(t, "HTTP/1.1 403 Forbidden", <-answered)
+	require.NoError(t, second.SetReadDeadline(time.Time{}))
+	line, err := bufio.NewReader(second).ReadString('\n')
+	require.NoError(t, err)
+	assert.Equal(t, "HTTP/1.1 403 Forbidden\r\n", line)
 	f.end(t)
 }
 

@@ -180,7 +180,7 @@ func (t *Table) Read(now time.Time) {
 			t.retire(p.PID, e)
 		}
 	}
-	if t.main == nil && (t.id != "" || t.tree != nil) {
+	if t.main == nil && t.id != "" {
 		t.chooseMain(nil)
 	}
 }
@@ -243,8 +243,14 @@ func (t *Table) Main() *Process { return t.main }
 // MainAlive says whether the first process lives, as of the last Read.
 func (t *Table) MainAlive() bool { return t.main != nil && slices.Contains(t.living, t.main) }
 
-// Living are the submission's living processes. The slice is valid until the next call of the table.
-func (t *Table) Living() []*Process { return t.living }
+// Living are the submission's living processes. The slice is valid until the next call of the table. It is empty until
+// Confirm or Follow: what is only guessed to be the submission's must not be measured, let alone killed.
+func (t *Table) Living() []*Process {
+	if t.id == "" && t.tree == nil {
+		return nil
+	}
+	return t.living
+}
 
 // Totals are the sums over all its processes, dead ones included.
 func (t *Table) Totals() Totals {
@@ -270,7 +276,7 @@ func (t *Table) AnonPeakBytes() int64 { return t.peaks.anon }
 // Zombies appends to dst the ids of ended processes of ours whose parent is parent and has not waited for them.
 func (t *Table) Zombies(parent int, dst []int) []int {
 	for pid, e := range t.entries {
-		if e.p == nil {
+		if e.p == nil || t.id == "" && t.tree == nil {
 			continue
 		}
 		if e.p.ReadStat(t.buf) && e.p.Stat.Dead() && e.p.Stat.PPid == parent {

@@ -84,7 +84,8 @@ func TestTableTakesTheContainersProcesses(t *testing.T) {
 	p.add(20, "0::/docker/"+idV1, "runc:[2:INIT]", 0, 10)
 	p.add(21, "0::/docker/other", "node", 0, 9)
 	look(t, tab, 0)
-	assert.ElementsMatch(t, []int{20, 21}, pids(tab), "both are new; which is ours is not known yet")
+	assert.Len(t, tab.living, 2, "both are new; which is ours is not known yet")
+	assert.Empty(t, tab.Living(), "so nobody may touch them")
 	assert.Nil(t, tab.Main())
 	p.stat(20, "node", 'S', 0, 10)
 	look(t, tab, 10*time.Millisecond)
@@ -224,6 +225,19 @@ func TestTableFollowsRealProcesses(t *testing.T) {
 	for _, p := range tab.Living() {
 		assert.NotEqual(t, os.Getpid(), p.PID)
 	}
+}
+
+func TestTableFollowsATreeWithoutItsRoot(t *testing.T) {
+	t.Parallel()
+	p := newProcTree(t)
+	tab := p.table()
+	p.add(31, "", "sh", 30, 11)
+	p.add(32, "", "sleep", 31, 12)
+	p.add(33, "", "somebody", 1, 12)
+	tab.Follow(30, "")
+	look(t, tab, 0)
+	assert.ElementsMatch(t, []int{31, 32}, pids(tab))
+	assert.Nil(t, tab.Main(), "none of them is it")
 }
 
 func TestSamplingDoesNotAllocate(t *testing.T) {

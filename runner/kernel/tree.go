@@ -26,7 +26,8 @@ type tree struct {
 }
 
 // Follow makes the table follow the tree of process root instead of a container. marker is a "NAME=value" of its
-// environment, or empty.
+// environment, or empty. When the root was gone before the first Scan, Main stays nil; what descends from it is found
+// all the same.
 func (t *Table) Follow(root int, marker string) {
 	t.tree = &tree{root: root, marker: []byte(marker), ours: map[int]bool{root: true}, buf: make([]byte, maxEnviron)}
 	for pid, e := range t.entries { // what was taken for a container's is looked at again
@@ -75,7 +76,7 @@ func (t *Table) claimTree() {
 // claimOne takes a process that belongs to the tree.
 func (t *Table) claimOne(pid int) bool {
 	e := t.entries[pid]
-	if pid == t.self {
+	if pid == t.self || pid == t.tree.root && t.main != nil { // the latter is somebody new with an old number
 		return false
 	}
 	s, err := t.statOf(pid)

@@ -15,7 +15,7 @@ const MAX_EXACT_DIGITS = 15;
  */
 export class Scanner {
   #bytes = Buffer.alloc(0);
-  at = 0;
+  at = 0; // the next byte
   value = 0; // of the last integer
   stringStart = 0; // of the last string, without quotes
   stringEnd = 0;
@@ -37,7 +37,7 @@ export class Scanner {
     return true;
   }
 
-  /** A non-negative integer that a double holds exactly. */
+  /** An integer from 0 on that a double holds exactly. */
   integer() {
     const bytes = this.#bytes;
     const start = this.at;

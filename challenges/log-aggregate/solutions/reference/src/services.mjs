@@ -1,10 +1,15 @@
-/** Finds what belongs to a service by the bytes of its name, so that the name is decoded once and not in every line. */
+/**
+ * Finds what belongs to a service by the bytes of its name, so that the name is decoded once and not in every line.
+ *
+ * @template T
+ */
 export class ServiceIndex {
   #create;
+  /** @typedef {{ name: Uint8Array, value: T, next: Entry | undefined }} Entry */
   /** @type {Map<number, Entry>} by hash; entries of one hash are chained */
   #byHash = new Map();
 
-  /** @param {(name: string) => T} create @template T */
+  /** @param {(name: string) => T} create */
   constructor(create) {
     this.#create = create;
   }

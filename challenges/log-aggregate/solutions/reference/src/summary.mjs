@@ -34,7 +34,7 @@ export class Summary {
     return totals;
   }
 
-  /** Adds one good line. `slowId` is asked for when the line may be among the slowest. */
+  /** Adds one good line. Its id is added by addSlow, for the few lines that isSlow is true for. */
   add(service, ts, isError, ms, msgCodePoints) {
     this.lines += 1;
     this.#msgCodePoints += msgCodePoints;
