@@ -148,6 +148,11 @@ func (d *drive) candidate(m *protocol.StartCandidate) {
 	d.mu.Unlock()
 	if err := d.send(&protocol.CandidateExited{Ref: m.Ref, Exit: res.Exit}); err != nil {
 		d.fail(err)
+		return
+	}
+	// A pod may see many processes one after the other; ended ones are not kept until its end.
+	if err := c.Close(d.ctx); err != nil && d.ctx.Err() == nil {
+		d.fail(fmt.Errorf("remove candidate %s: %w", m.Name, err))
 	}
 }
 

@@ -77,8 +77,9 @@ func (s *engineSession) sweep(ctx context.Context, a *app) error {
 }
 
 func (s *engineSession) openProcess(a *app, driver string) error {
+	path, _ := a.env("PATH")
 	engine, err := process.New(process.Config{
-		Session: s.session.ID, SessionAlive: s.state.Alive,
+		Session: s.session.ID, StateID: s.state.ID(), SessionAlive: s.state.Alive, Dir: os.TempDir(), Path: path,
 		DriverBinary: driver, DriverArgs: driverArgs(),
 		ProbeSource: probe.Source(), Logger: a.log,
 	})

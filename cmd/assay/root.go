@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
@@ -78,6 +79,9 @@ func run(parent context.Context, args []string, env func(string) (string, bool),
 	return code
 }
 
+// sameSignal is how close two signals are that count as one.
+const sameSignal = 100 * time.Millisecond
+
 // withSignals cancels the context on the first SIGINT, SIGTERM or SIGHUP, and ends the process at once on the second.
 func withSignals(parent context.Context, stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
@@ -92,10 +96,19 @@ func withSignals(parent context.Context, stderr io.Writer) (context.Context, fun
 		case <-done:
 			return
 		}
-		select {
-		case <-signals:
-			os.Exit(exitInterrupted)
-		case <-done:
+		// timeout(1) sends its signal twice at once, to the process and to its group; that is no second wish.
+		settled := time.After(sameSignal)
+		for {
+			select {
+			case <-settled:
+				settled = nil
+			case <-signals:
+				if settled == nil {
+					os.Exit(exitInterrupted)
+				}
+			case <-done:
+				return
+			}
 		}
 	}()
 	return ctx, func() {
@@ -123,6 +136,13 @@ measures event loop, memory and results from outside, and writes a report.
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.settle() },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("See `"+c.CommandPath()+" --help`.", "%w", err)
@@ -139,7 +159,7 @@ measures event loop, memory and results from outside, and writes a report.
 	root.AddCommand(a.listCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(),
 		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(),
 		a.driverCommand(), a.egressCommand())
-	for _, c := range root.Commands() {
+	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
 	}
 	return root

@@ -27,6 +27,11 @@ func (c *Cache) Clean(ctx context.Context) (Cleaned, error) {
 	if err != nil {
 		return done, err
 	}
+	if len(entries) > 0 { // somebody may have removed the locks by hand
+		if err := c.makeDirs(); err != nil {
+			return done, err
+		}
+	}
 	for _, e := range entries {
 		removed, err := c.evict(ctx, e)
 		switch {

@@ -226,18 +226,22 @@ func (m *Monitor) closeAll() {
 	clear(m.open)
 }
 
+// restFor is the end of a wait that is slept through precisely, and without looking at ctx.
+const restFor = 1500 * time.Microsecond
+
 // sleepUntil returns false when ctx ended first.
 func sleepUntil(ctx context.Context, at time.Time) bool {
-	d := time.Until(at)
-	if d <= 0 {
-		return ctx.Err() == nil
+	if d := time.Until(at) - restFor; d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return false
+		}
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	for d := time.Until(at); d > 0 && ctx.Err() == nil; d = time.Until(at) {
+		rest(d)
 	}
+	return ctx.Err() == nil
 }

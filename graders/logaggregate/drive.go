@@ -50,7 +50,7 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 	}
 	var done []evidence.Execution
 	for _, f := range p.Files {
-		limit, ok := d.timeLimit()
+		limit, ok := d.timeLimit(time.Since(d.started))
 		if !ok {
 			break
 		}
@@ -77,12 +77,13 @@ type driver struct {
 	hangs   int
 }
 
-// timeLimit is how long the next execution may take, 0 for no limit; false means that the time is used up.
-func (d *driver) timeLimit() (time.Duration, bool) {
+// timeLimit is how long the next execution may take after some time of the run, 0 for no limit; false means that the time is
+// used up.
+func (d *driver) timeLimit(elapsed time.Duration) (time.Duration, bool) {
 	if d.params.TimeoutNs <= 0 {
 		return 0, true
 	}
-	limit := d.params.TimeoutNs - time.Since(d.started)
+	limit := d.params.TimeoutNs - elapsed
 	if len(d.params.Files) > 1 {
 		limit = min(limit, fileTimeout)
 		if d.hangs >= hangsTolerated {

@@ -145,7 +145,7 @@ func countCases(m *evidence.Measures, verdicts []verdict) {
 	m.Values[metricRightFields] = fields / float64(len(verdicts))
 	m.Values[metricOOM] = float64(oom)
 	m.Values[metricCrashes] = float64(crashes)
-	m.Values[metricExact] = flag(wrong == 0)
+	m.Values[metricExact] = oneIf(wrong == 0)
 }
 
 // resources are figures over all executions.
@@ -187,14 +187,14 @@ func heartbeats(m *evidence.Measures, e *evidence.Execution) {
 			m.Values[name] = float64(ns)
 		}
 	default:
-		m.Values[metricHBAnswered] = flag(hb.FirstAnswerNs >= 0)
+		m.Values[metricHBAnswered] = oneIf(hb.FirstAnswerNs >= 0)
 	}
 	var f facts
 	good := json.Unmarshal(e.Facts, &f) == nil && f.Progress != nil && f.Progress.Count > 0 && f.Progress.Violations == 0
-	m.Values[metricMonotonic] = flag(good)
+	m.Values[metricMonotonic] = oneIf(good)
 }
 
-func flag(yes bool) float64 {
+func oneIf(yes bool) float64 {
 	if yes {
 		return 1
 	}

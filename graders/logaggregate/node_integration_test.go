@@ -3,47 +3,68 @@
 package logaggregate
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/internal/evidence"
 )
 
+// solutions are the bundled solutions of the challenge, seen from here.
 const solutions = "../../challenges/log-aggregate/solutions"
 
 // nodeRun drives a bundled solution on the Node of this machine.
-func nodeRun(t *testing.T, p prepared, entry string) evidence.Run {
+func nodeRun(t *testing.T, p prepared, solution string) evidence.Run {
 	t.Helper()
-	argv := []string{"node", "--max-old-space-size=190", filepath.Join(solutions, entry)}
-	pod := newHostPod(t, p.DataDir, argv...)
-	e, err := New().Drive(t.Context(), pod, p.Params)
+	dir, err := filepath.Abs(filepath.Join(solutions, solution))
 	require.NoError(t, err)
-	return evidence.Run{Scenario: "main", Executions: e}
+	text, err := os.ReadFile(filepath.Join(dir, "assay.json"))
+	require.NoError(t, err)
+	var manifest struct {
+		Start []string `json:"start"`
+	}
+	require.NoError(t, json.Unmarshal(text, &manifest))
+	argv := slices.Clone(manifest.Start)
+	argv[len(argv)-1] = filepath.Join(dir, argv[len(argv)-1])
+	executions, err := New().Drive(t.Context(), newHostPod(t, p.DataDir, argv...), p.Params)
+	require.NoError(t, err)
+	return evidence.Run{Scenario: "main", Executions: executions}
 }
 
-func TestTry(t *testing.T) {
+// TestNodeSolutions drives real programs: the reference is right about everything, and the flawed ones get their codes.
+func TestNodeSolutions(t *testing.T) {
 	cache := t.TempDir()
-	entries := []string{"reference/src/main.mjs", "ref-min/src/main.mjs", "flawed/split-no-boundary/src/main.mjs", "flawed/utf8-per-chunk/src/main.mjs", "flawed/readsync-loop/src/main.mjs", "flawed/accumulate-one-number-per-line/src/main.mjs", "flawed/sync-parse-error-crash/src/main.mjs", "flawed/no-oversize-limit/src/main.mjs", "flawed/readline-accumulate/src/main.mjs"}
-	for _, with := range []map[string]any{{"kind": "plain", "size": "16MiB"}, {"kind": "plain", "size": "256MiB"}, {"kind": "gzip", "size": "32MiB"}, {"kind": "anomalies"}} {
-		p := prepareFor(t, cache, with, 2*time.Minute)
-		for _, entry := range entries {
-			begin := time.Now()
-			run := nodeRun(t, p, entry)
-			m, err := New().Measure(run, p.Truth)
-			require.NoError(t, err)
-			t.Logf("%v %s %.1fs exact=%v cases=%.3f mem=%.0f MiB thr=%.0f MB/s hb p50 %.2f p99 %.2f max %.2f answered %.3f mono %v", with, entry, time.Since(begin).Seconds(),
-				m.Values[metricExact], m.Values[metricCasesRight], m.Values[metricMemPeak]/(1<<20), m.Values[metricThroughput]/1e6, m.Values[metricHBP50]/1e6, m.Values[metricHBP99]/1e6, m.Values[metricHBMax]/1e6, m.Values[metricHBAnswered], m.Values[metricMonotonic])
-			for _, c := range m.Cases {
-				if !c.Right {
-					t.Logf("    lost %s: %.200s", c.Name, c.Detail)
-				}
+	plain := map[string]any{"kind": "plain", "size": "32MiB"}
+	gzip := map[string]any{"kind": "gzip", "size": "16MiB"}
+	pack := map[string]any{"kind": "anomalies"}
+	tests := []struct {
+		solution string
+		with     map[string]any
+		codes    []string
+	}{
+		{"reference", plain, []string{}},
+		{"reference", gzip, []string{}},
+		{"reference", pack, []string{}},
+		{"ref-min", plain, []string{}},
+		{"ref-min", gzip, []string{}},
+		{"flawed/split-no-boundary", plain, []string{codeBoundaryLoss, codeWrongOutput}},
+		{"flawed/utf8-per-chunk", pack, []string{codeUTF8Split}},
+		{"flawed/sync-parse-error-crash", plain, []string{codeCrash}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.solution+" "+tt.with["kind"].(string), func(t *testing.T) {
+			p := prepareFor(t, cache, tt.with, 5*time.Minute)
+			m := measure(t, nodeRun(t, p, tt.solution), decode(t, p.Truth))
+			assert.Equal(t, tt.codes, codes(m), "%+v", m.Findings)
+			if len(tt.codes) == 0 {
+				assert.InDelta(t, 1, m.Values[metricExact], 0, "%+v", m.Cases)
 			}
-			for _, f := range m.Findings {
-				t.Logf("    %s %s: %.200s", f.Code, f.Execution, f.Detail)
-			}
-		}
+		})
 	}
 }

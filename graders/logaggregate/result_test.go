@@ -68,7 +68,10 @@ func TestCompareResults(t *testing.T) {
 		{"services are null", func(p map[string]any) { p["byService"] = nil }, []string{"byService is not an object of objects"}},
 		{"two hours", func(p map[string]any) { hours(p)["2026-01-01T00"] = 1; hours(p)["2026-01-01T01"] = 1 },
 			[]string{`byHour["2026-01-01T00"] is 1, expected 600 (and 1 more)`}},
-		{"hour in another form", func(p map[string]any) { hours(p)["2026-01-01T1"] = hours(p)["2026-01-01T01"]; delete(hours(p), "2026-01-01T01") },
+		{"hour in another form", func(p map[string]any) {
+			hours(p)["2026-01-01T1"] = hours(p)["2026-01-01T01"]
+			delete(hours(p), "2026-01-01T01")
+		},
 			[]string{`byHour["2026-01-01T01"] is missing (and 1 more)`}},
 		{"hour is text", func(p map[string]any) { hours(p)["2026-01-01T00"] = "600" }, []string{`byHour of "2026-01-01T00" is not a whole number`}},
 		{"order of ties", func(p map[string]any) { s := p["slowest"].([]any); s[0], s[1] = s[1], s[0] },

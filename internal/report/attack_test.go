@@ -17,7 +17,6 @@ import (
 	unsafe "github.com/yuin/goldmark/renderer/html"
 	"golang.org/x/net/html"
 
-	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/report/reporttest"
 )
@@ -28,19 +27,17 @@ func allReports() map[string]func() *grading.Report {
 }
 
 // poisoned calls check with every report and every attack in every text of it.
-func poisoned(t *testing.T, makers map[string]func() *grading.Report, check func(t *testing.T, attack string, rep *grading.Report, ev *evidence.Grading)) {
+func poisoned(t *testing.T, makers map[string]func() *grading.Report,
+	check func(t *testing.T, attack string, rep *grading.Report),
+) {
 	t.Helper()
 	for i, attack := range reporttest.Attacks() {
 		for name, maker := range makers {
 			t.Run(fmt.Sprintf("%s/%d", name, i), func(t *testing.T) {
 				t.Parallel()
-				rep, ev := maker(), reporttest.Grading()
-				eachSeries(ev, func(s *evidence.Series) {
-					*s = evidence.Series{Name: s.Name, Unit: s.Unit, T: s.T[:9], Min: s.Min, Max: s.Max}
-				})
+				rep := maker()
 				reporttest.Poison(rep, attack)
-				reporttest.Poison(ev, attack)
-				check(t, attack, rep, ev)
+				check(t, attack, rep)
 			})
 		}
 	}
@@ -50,7 +47,10 @@ func TestHTMLWithAttacks(t *testing.T) {
 	t.Parallel()
 	// These two have every part of the page.
 	some := map[string]func() *grading.Report{"blocked": reporttest.Blocked, "oom": reporttest.OutOfMemory}
-	poisoned(t, some, func(t *testing.T, attack string, rep *grading.Report, ev *evidence.Grading) {
+	poisoned(t, some, func(t *testing.T, attack string, rep *grading.Report) {
+		ev := reporttest.Grading()
+		ev.Attempts[0].Runs = ev.Attempts[0].Runs[:4] // enough for every part of the page
+		reporttest.Poison(ev, attack)
 		var b bytes.Buffer
 		require.NoError(t, HTML(&b, rep, ev, Options{Recompute: attack}))
 		assertInert(t, b.Bytes())
@@ -79,9 +79,11 @@ func assertInert(t *testing.T, page []byte) {
 			t.Errorf("element %s in the page", n.Data)
 		}
 		for _, a := range n.Attr {
-			assert.False(t, strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "src" || a.Key == "srcset", "attribute %s", a.Key)
-			if a.Key == "href" {
-				assert.True(t, strings.HasPrefix(a.Val, "#") || a.Val == "data:,", "link to %s", a.Val)
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "src" || a.Key == "srcset" {
+				t.Errorf("attribute %s in the page", a.Key)
+			}
+			if a.Key == "href" && !strings.HasPrefix(a.Val, "#") && a.Val != "data:," {
+				t.Errorf("link to %s", a.Val)
 			}
 		}
 	}
@@ -95,7 +97,7 @@ func assertInert(t *testing.T, page []byte) {
 func TestTerminalWithAttacks(t *testing.T) {
 	t.Parallel()
 	ours := regexp.MustCompile("\x1b\\[(?:[0-2]|31|36)m")
-	poisoned(t, allReports(), func(t *testing.T, _ string, rep *grading.Report, _ *evidence.Grading) {
+	poisoned(t, allReports(), func(t *testing.T, _ string, rep *grading.Report) {
 		var plain, color bytes.Buffer
 		require.NoError(t, Terminal(&plain, rep, 80, false))
 		require.NoError(t, Terminal(&color, rep, 80, true))
@@ -106,7 +108,7 @@ func TestTerminalWithAttacks(t *testing.T) {
 
 func TestMarkdownWithAttacks(t *testing.T) {
 	t.Parallel()
-	poisoned(t, allReports(), func(t *testing.T, _ string, rep *grading.Report, _ *evidence.Grading) {
+	poisoned(t, allReports(), func(t *testing.T, _ string, rep *grading.Report) {
 		var source, page bytes.Buffer
 		require.NoError(t, Markdown(&source, rep))
 		assert.True(t, safe(source.String()))
@@ -129,7 +131,7 @@ func TestMarkdownWithAttacks(t *testing.T) {
 
 func TestCSVWithAttacks(t *testing.T) {
 	t.Parallel()
-	poisoned(t, allReports(), func(t *testing.T, _ string, rep *grading.Report, _ *evidence.Grading) {
+	poisoned(t, allReports(), func(t *testing.T, _ string, rep *grading.Report) {
 		var b bytes.Buffer
 		require.NoError(t, CSV(&b, rep))
 		rows, err := csv.NewReader(&b).ReadAll()
@@ -149,7 +151,7 @@ func TestCSVWithAttacks(t *testing.T) {
 
 func TestJSONWithAttacks(t *testing.T) {
 	t.Parallel()
-	poisoned(t, allReports(), func(t *testing.T, attack string, rep *grading.Report, _ *evidence.Grading) {
+	poisoned(t, allReports(), func(t *testing.T, attack string, rep *grading.Report) {
 		var b bytes.Buffer
 		require.NoError(t, JSON(&b, rep))
 		var back grading.Report

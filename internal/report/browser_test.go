@@ -34,7 +34,7 @@ var axe string
 
 // tab is a page in a browser of its own, and everything it complained about or asked for.
 type tab struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // chromedp's handle of the tab
 
 	mu       sync.Mutex
 	problems []string
@@ -151,7 +151,10 @@ func TestRunsCanBeSwitched(t *testing.T) {
 
 func TestChartsFollowTheColourScheme(t *testing.T) {
 	p := openReport(t, reporttest.Blocked(), reporttest.Grading(), 1100)
-	const pixel = `(() => { const c = document.querySelector('.uplot canvas'); return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].reduce((a, b) => (a * 31 + b) % 1e9, 7); })()`
+	const pixel = `(() => {
+		const c = document.querySelector('.uplot canvas');
+		return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].reduce((a, b) => (a * 31 + b) % 1e9, 7);
+	})()`
 	light := eval[int](t, p, pixel)
 	require.NoError(t, chromedp.Do(p.ctx, darkScheme()))
 	dark := eval[int](t, p, `new Promise(r => setTimeout(r, 300)).then(() => `+pixel+`)`)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,14 +103,16 @@ func outline(t *testing.T, page []byte) []byte {
 	require.NoError(t, err)
 	var b bytes.Buffer
 	depth := 0
+	boxes := strings.Fields("main header nav section table figure details select dl")
+	leaves := strings.Fields("h1 h2 h3 h4 summary tr p li figcaption option pre dt dd")
 	var walk func(n *html.Node)
 	walk = func(n *html.Node) {
 		skip := map[string]bool{"script": true, "style": true, "path": true, "rect": true, "line": true, "circle": true}
 		if n.Type == html.ElementNode && skip[n.Data] {
 			return
 		}
-		shown := n.Type == html.ElementNode && strings.Contains(" main header nav section h1 h2 h3 h4 table figure details summary tr p li figcaption select option pre dl dt dd ", " "+n.Data+" ")
-		leaf := shown && strings.Contains(" h1 h2 h3 h4 summary tr p li figcaption option pre dt dd ", " "+n.Data+" ")
+		leaf := n.Type == html.ElementNode && slices.Contains(leaves, n.Data)
+		shown := leaf || n.Type == html.ElementNode && slices.Contains(boxes, n.Data)
 		if shown {
 			fmt.Fprintf(&b, "%s%s", strings.Repeat("  ", depth), n.Data)
 			if leaf {

@@ -146,8 +146,11 @@ func codeHTML(name, text string, limit int, deadline time.Time) (code template.H
 func lex(name, text string, deadline time.Time) (tokens []chroma.Token, ok bool) {
 	language := map[string]string{".mjs": "javascript", ".js": "javascript", ".cjs": "javascript", ".ts": "typescript",
 		".mts": "typescript", ".cts": "typescript", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}[path.Ext(name)]
+	if language == "" || len(text) > maxColoured || time.Now().After(deadline) {
+		return nil, false
+	}
 	lexer := lexers.Get(language)
-	if language == "" || lexer == nil || len(text) > maxColoured || time.Now().After(deadline) {
+	if lexer == nil {
 		return nil, false
 	}
 	defer func() { // a lexer reports an error inside its iterator by panicking

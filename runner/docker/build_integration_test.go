@@ -73,6 +73,7 @@ const lockfile = `{"name":"app","version":"1.0.0","lockfileVersion":3,"requires"
 
 func TestBuildInstallsFromTheRegistry(t *testing.T) {
 	e := buildEngine(t)
+	e.cfg.Egress.Registry = "" // then it is the one that set-up has noted in the build image
 	ws := stageFiles(t, e, map[string]string{
 		"package.json": `{"name":"app","version":"1.0.0","dependencies":{"is-number":"7.0.0"},
 			"scripts":{"preinstall":"node -e \"require('fs').writeFileSync('hooked','')\""}}`,

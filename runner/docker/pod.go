@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -50,6 +51,11 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 	image, err := e.ensureDriverImage(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if spec.DataDir != "" {
+		if spec.DataDir, err = filepath.Abs(spec.DataDir); err != nil {
+			return nil, fmt.Errorf("find data directory: %w", err)
+		}
 	}
 	p := &pod{e: e, spec: spec}
 	defer func() {

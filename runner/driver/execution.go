@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -300,19 +299,6 @@ func (e *execution) tick(now time.Time) error {
 	}
 	e.nextDue = now.Add(time.Duration(float64(e.costs.add(time.Since(now))) / maxSamplerShare))
 	return nil
-}
-
-// costs are the durations of the last samples. The smallest of them is what a sample costs; the others waited for a
-// core as well, and a sampler that paused for that would see least when there is most to see.
-type costs struct {
-	last [8]time.Duration
-	next int
-}
-
-func (c *costs) add(d time.Duration) time.Duration {
-	c.last[c.next%len(c.last)] = d
-	c.next++
-	return slices.Min(c.last[:])
 }
 
 // appear notes the start and the end of the main process.

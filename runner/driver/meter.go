@@ -2,6 +2,7 @@ package driver
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/assay-run/assay/internal/evidence"
@@ -241,4 +242,17 @@ func (m *meter) series() []evidence.Series {
 		out = append(out, m.curves[i].Series(names[i][0], names[i][1]))
 	}
 	return out
+}
+
+// costs are the durations of the last samples. The smallest of them is what a sample costs; the others waited for a
+// core as well, and a sampler that paused for that would see least when there is most to see.
+type costs struct {
+	last [8]time.Duration
+	next int
+}
+
+func (c *costs) add(d time.Duration) time.Duration {
+	c.last[c.next%len(c.last)] = d
+	c.next++
+	return slices.Min(c.last[:])
 }

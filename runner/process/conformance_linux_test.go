@@ -71,7 +71,7 @@ func openEngine(t *testing.T, cfg Config) *Engine {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cfg.StateID, cfg.DriverBinary, cfg.DriverArgs = "conformance", self, []string{driverArg}
-	cfg.ProbeSource = []byte("// probe\n")
+	cfg.ProbeSource, cfg.Path = []byte("// probe\n"), os.Getenv("PATH") // wherever node is
 	e, err := New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, e.Close()) })

@@ -130,8 +130,8 @@ func TestDataOutOfReach(t *testing.T) {
 	assert.Equal(t, "/usr", same, "what can be reached is used as it is")
 }
 
+// Not parallel: processes without their marker are ended when no other pod is open.
 func TestForkBombEnds(t *testing.T) {
-	t.Parallel()
 	e := openEngine(t, Config{Session: "bomb", Dir: sharedDir(t)})
 	ws, err := e.Stage(t.Context(), runner.StageSpec{Name: "bomb", Dir: t.TempDir()})
 	require.NoError(t, err)

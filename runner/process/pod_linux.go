@@ -82,7 +82,13 @@ func (p *pod) makeDirs(data string) error {
 	if err := e.writeFile(filepath.Join(p.dir, probeName), e.cfg.ProbeSource, 0o444); err != nil {
 		return err
 	}
-	var err error
+	if data == "" {
+		return nil
+	}
+	data, err := filepath.Abs(data) // candidates have another working directory
+	if err != nil {
+		return fmt.Errorf("find data directory: %w", err)
+	}
 	p.paths.Data, err = e.offerData(data, p.dir)
 	return err
 }

@@ -137,7 +137,7 @@ func reachable(dir string) bool {
 // offerData returns a directory with the files of dir that the submission's user can read. It is dir itself where that
 // user can reach it, and otherwise one of hard links, since the data may be too large to be copied.
 func (e *Engine) offerData(dir, pod string) (string, error) {
-	if dir == "" || !e.root || reachable(dir) {
+	if !e.root || reachable(dir) {
 		return dir, nil
 	}
 	view := filepath.Join(pod, "data")
