@@ -116,7 +116,7 @@ func (p *localPod) StartCandidate(_ context.Context, c runner.CandidateSpec) (ru
 	if err := cmd.Start(); err != nil {
 		lc.exit = evidence.Exit{Status: evidence.NotStarted, Code: 127, Detail: err.Error()}
 		close(lc.ended)
-		return lc, nil
+		return lc, nil //nolint:nilerr // that a command cannot be executed is how it ended
 	}
 	lc.id = "pid:" + itoa(cmd.Process.Pid)
 	go func() {

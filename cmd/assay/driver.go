@@ -32,10 +32,13 @@ func (a *app) driverCommand() *cobra.Command {
 	}
 }
 
+// egressName is the subcommand that makes this binary the proxy of the build phase.
+const egressName = "egress-proxy"
+
 // egressCommand is the proxy of the build phase.
 func (a *app) egressCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:                "egress-proxy",
+		Use:                egressName,
 		Short:              "Let a build reach the npm registry and nothing else (started by assay itself)",
 		Hidden:             true,
 		DisableFlagParsing: true,

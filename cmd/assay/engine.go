@@ -7,16 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
 	"github.com/assay-run/assay/runner/probe"
 	"github.com/assay-run/assay/runner/process"
 )
-
-// cleanupTimeout bounds what is done after the work, also after Ctrl-C.
-const cleanupTimeout = 60 * time.Second
 
 // driverArgs make this binary a driver.
 func driverArgs() []string { return []string{"driver"} }
@@ -96,11 +92,16 @@ func (s *engineSession) openDocker(ctx context.Context, a *app, driver, node str
 		return usagef("Use --node 22, 24 or 26.", "%q is no version of Node", node)
 	}
 	s.image = docker.RunImage(major)
+	upstream, ok := a.env("HTTPS_PROXY")
+	if !ok {
+		upstream, _ = a.env("https_proxy")
+	}
 	engine, err := docker.New(ctx, docker.Config{
 		Host: a.dockerHost, Session: s.session.ID, StateID: s.state.ID(), SessionAlive: s.state.Alive,
 		DriverBinary: driver, DriverArgs: driverArgs(),
 		Image: s.image, BuildImage: docker.BuildImage(major),
 		ProbeSource: probe.Source(), CABundle: a.caBundle, Logger: a.log,
+		Egress: docker.Egress{Args: []string{egressName}, Upstream: upstream},
 	})
 	if err != nil {
 		return err

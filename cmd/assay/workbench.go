@@ -136,8 +136,8 @@ func (b *workbench) bundled(ctx context.Context, name string) (*intake.Submissio
 	}
 	sub, err := intake.Open(ctx, dir, intake.Options{})
 	if err != nil {
-		// A bundled solution that cannot be opened is our fault, not the caller's.
-		return nil, fmt.Errorf("open bundled %s: %v", path.Base(name), err)
+		// A bundled solution that cannot be opened is our fault, not the caller's, so the error is not wrapped.
+		return nil, fmt.Errorf("open bundled %s: %s", path.Base(name), err.Error())
 	}
 	return sub, nil
 }

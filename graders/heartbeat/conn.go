@@ -21,6 +21,9 @@ const (
 // errTooLarge means that an answer is beyond the limits above.
 var errTooLarge = errors.New("answer is too large")
 
+// errSelf means that nobody listens: TCP connects a client with itself when the kernel gives it the port it wants to reach.
+var errSelf = errors.New("connected with itself")
+
 // conn is one connection, used by one beat at a time. Requests are written as one prepared piece: net/http's client has
 // locks and goroutines of its own, whose jitter would be counted as the submission's.
 type conn struct {
@@ -32,10 +35,18 @@ type conn struct {
 
 // dial opens a connection.
 func dial(ctx context.Context, addr string, request []byte) (*conn, error) {
-	var d net.Dialer
+	return dialFrom(ctx, nil, addr, request)
+}
+
+// dialFrom is dial from a local address, nil for any.
+func dialFrom(ctx context.Context, local net.Addr, addr string, request []byte) (*conn, error) {
+	d := net.Dialer{LocalAddr: local}
 	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial heartbeat: %w", err)
+	}
+	if nc.LocalAddr().String() == nc.RemoteAddr().String() {
+		return nil, errors.Join(errSelf, nc.Close())
 	}
 	c := &conn{nc: nc, request: request}
 	c.limit.R = nc

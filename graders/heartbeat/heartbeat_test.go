@@ -313,3 +313,14 @@ func TestOptions(t *testing.T) {
 		})
 	}
 }
+
+func TestNoConnectionWithItself(t *testing.T) {
+	t.Parallel()
+	// Somewhere between 1 and a few ten thousand tries the kernel picks the port that is asked for; binding does it at once.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().(*net.TCPAddr)
+	require.NoError(t, l.Close())
+	_, err = dialFrom(t.Context(), addr, addr.String(), nil)
+	require.ErrorIs(t, err, errSelf)
+}

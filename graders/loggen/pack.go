@@ -24,23 +24,24 @@ type pack struct {
 	oversize int64 // length of the oversize line
 }
 
-// ctxWriter fails once ctx has ended.
-type ctxWriter struct {
-	ctx context.Context
-	w   io.Writer
+// stoppable is a writer that fails once stopped says why.
+type stoppable struct {
+	w       io.Writer
+	stopped func() error
 }
 
-func (c ctxWriter) Write(b []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
+func (s stoppable) Write(b []byte) (int, error) {
+	if err := s.stopped(); err != nil {
+		return 0, err
 	}
-	return c.w.Write(b)
+	return s.w.Write(b)
 }
 
-// newPack starts a file. rng decides everything in it.
+// newPack starts a file, which fails when ctx ends. rng decides everything in it.
 func newPack(ctx context.Context, w io.Writer, rng *rand.Rand) *pack {
+	w = stoppable{w, func() error { return context.Cause(ctx) }}
 	return &pack{
-		w: bufio.NewWriterSize(ctxWriter{ctx, w}, 256<<10), rng: rng, truth: newTruth(), eol: "\n", names: serviceNames(rng),
+		w: bufio.NewWriterSize(w, 256<<10), rng: rng, truth: newTruth(), eol: "\n", names: serviceNames(rng),
 		start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli() + rng.Int64N(365*24)*hourMs,
 	}
 }

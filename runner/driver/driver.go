@@ -179,7 +179,7 @@ func (d *driver) run(ctx context.Context, r *protocol.Run) {
 	result, err := d.drive(ctx, p, r)
 	p.close()
 	d.setCurrent(nil)
-	var answer protocol.Message = &protocol.Failure{}
+	var answer protocol.Message
 	if err != nil {
 		d.log.Error("run failed", "workload", r.Workload, "error", err)
 		answer = &protocol.Failure{Message: cause(ctx, err).Error()}

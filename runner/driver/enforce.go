@@ -20,7 +20,7 @@ const (
 
 // enforce ends a submission that is over a limit which the engine does not hold itself.
 func (e *execution) enforce(now time.Time) error {
-	reason := killReason{}
+	var reason killReason
 	began := e.startedAt
 	if began.IsZero() {
 		began = e.confirmed

@@ -79,7 +79,7 @@ func pods(t *testing.T, withProbe bool, list ...workload.Command) map[string]evi
 func processes(t *testing.T, list ...workload.Command) map[string]evidence.Execution {
 	t.Helper()
 	// A submission runs as another user where this is root, so the directory must be open to it.
-	dir, err := os.MkdirTemp("", "assay-driver-test-")
+	dir, err := os.MkdirTemp("", "assay-driver-test-") //nolint:usetesting // t.TempDir is closed to other users
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))

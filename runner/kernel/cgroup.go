@@ -152,10 +152,10 @@ func (c *Cgroup) readLimit() {
 	c.Counters.LimitBytes = n
 }
 
-// HasMemory and HasCPU say whether the group's figures can be had at all.
+// HasMemory says whether the group's figures of memory can be had at all.
 func (c *Cgroup) HasMemory() bool { return c.stat.f != nil }
 
-// HasCPU: see HasMemory.
+// HasCPU says whether its figures of CPU time can be had at all.
 func (c *Cgroup) HasCPU() bool { return c.cpu.f != nil }
 
 // Close closes its files and keeps its values.

@@ -20,9 +20,9 @@ const (
 
 // location says where the files of one control group are; directories that do not exist are empty.
 type location struct {
-	version                     int
-	memory, cpuacct, cpu, psi   string
-	procCgroup, container, root string
+	version                   int
+	memory, cpuacct, cpu, psi string
+	container, root           string
 }
 
 // resolve finds the control group of a container in one of the mounted trees. procCgroup is the content of

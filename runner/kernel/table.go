@@ -266,11 +266,10 @@ func (t *Table) Totals() Totals {
 	return sum
 }
 
-// HWMBytes is the largest VmHWM of one process, and AnonPeakBytes the largest lower bound of an anonymous peak that
-// follows from it (see the package comment).
+// HWMBytes is the largest VmHWM of one process.
 func (t *Table) HWMBytes() int64 { return t.peaks.hwm }
 
-// AnonPeakBytes: see HWMBytes.
+// AnonPeakBytes is the largest lower bound of an anonymous peak that follows from VmHWM (see the package comment).
 func (t *Table) AnonPeakBytes() int64 { return t.peaks.anon }
 
 // Zombies appends to dst the ids of ended processes of ours whose parent is parent and has not waited for them.
