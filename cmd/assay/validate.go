@@ -176,8 +176,12 @@ func unexpected(r fixtureResult, want challenges.Expectation) []string {
 	if want.Verdict != "" && r.Verdict != want.Verdict {
 		problems = append(problems, "verdict must be "+want.Verdict)
 	}
-	if want.MaxScore > 0 && (r.Score < want.MinScore || r.Score > want.MaxScore) {
-		problems = append(problems, fmt.Sprintf("score must be %g to %g", want.MinScore, want.MaxScore))
+	highest := want.MaxScore
+	if highest == 0 {
+		highest = 100
+	}
+	if r.Score < want.MinScore || r.Score > highest {
+		problems = append(problems, fmt.Sprintf("score must be %g to %g", want.MinScore, highest))
 	}
 	return problems
 }

@@ -43,7 +43,7 @@ type AnomalyOptions struct {
 	// Progress is called with the bytes written so far; may be nil.
 	Progress func(done int64)
 
-	oversize int64 // length of the oversize line where tests want it shorter
+	lengths lengths // where tests want lines shorter
 }
 
 // AnomalyBytes is about what the pack takes on disk: one line of 300 MiB, and at most 40 MiB of everything else.
@@ -54,13 +54,13 @@ const AnomalyBytes = oversizeBytes + 40<<20
 func Anomalies(ctx context.Context, dir string, o AnomalyOptions) ([]AnomalyFile, error) {
 	var files []AnomalyFile
 	done := int64(0)
-	if o.oversize == 0 {
-		o.oversize = oversizeBytes
+	if o.lengths == (lengths{}) {
+		o.lengths = lengths{long: longBytes, oversize: oversizeBytes}
 	}
 	for i, a := range anomalies() {
 		rng := rand.New(stream(o.Seed, "anomaly", uint64(i)))
 		path := filepath.Join(dir, o.Path(a))
-		file, err := writeAnomaly(ctx, path, a, rng, o.oversize)
+		file, err := writeAnomaly(ctx, path, a, rng, o.lengths)
 		if err != nil {
 			return nil, fmt.Errorf("write anomaly %s: %w", a.ID, err)
 		}
@@ -74,13 +74,13 @@ func Anomalies(ctx context.Context, dir string, o AnomalyOptions) ([]AnomalyFile
 }
 
 // writeAnomaly writes one file.
-func writeAnomaly(ctx context.Context, path string, a Anomaly, rng *rand.Rand, oversize int64) (AnomalyFile, error) {
+func writeAnomaly(ctx context.Context, path string, a Anomaly, rng *rand.Rand, n lengths) (AnomalyFile, error) {
 	file := AnomalyFile{Anomaly: a, Path: path}
 	truth, err := toFile(path, func(w io.Writer) (Truth, error) {
 		counted := &countingWriter{w: w}
 		defer func() { file.Bytes = counted.n }()
 		if a.zip == nil {
-			return fillPack(ctx, counted, a, rng, oversize)
+			return fillPack(ctx, counted, a, rng, n)
 		}
 		return zipPack(ctx, counted, a, rng)
 	})
@@ -94,9 +94,9 @@ func writeAnomaly(ctx context.Context, path string, a Anomaly, rng *rand.Rand, o
 	return file, nil
 }
 
-func fillPack(ctx context.Context, w io.Writer, a Anomaly, rng *rand.Rand, oversize int64) (Truth, error) {
+func fillPack(ctx context.Context, w io.Writer, a Anomaly, rng *rand.Rand, n lengths) (Truth, error) {
 	p := newPack(ctx, w, rng)
-	p.oversize = oversize
+	p.lengths = n
 	a.write(p)
 	return p.close()
 }

@@ -8,15 +8,18 @@ import (
 // smallFile is how large most files of the pack are at least: several chunks of any usual size.
 const smallFile = 200 << 10
 
-// oversizeBytes is the length of the line that is far beyond the limit.
-const oversizeBytes = 300 << 20
+const (
+	// oversizeBytes is the length of the line that is far beyond the limit, longBytes that of the long lines that are valid.
+	oversizeBytes = 300 << 20
+	longBytes     = 9_990_000
+)
 
 // longLines writes three valid lines of almost 10 MB: of ASCII, of multi-byte text, and full of escapes.
 func longLines(p *pack) {
 	for _, token := range []func(*rand.Rand) message{plainToken, multiToken, escapedToken} {
 		p.filler(p.rng.Int64N(100 << 10))
 		piece := messages(p.rng, 1, 60_000, 64_000, token)[0]
-		times := int64(9_990_000 / len(piece.raw))
+		times := p.lengths.long / int64(len(piece.raw))
 		p.good(p.saying(message{
 			raw: strings.Repeat(piece.raw, int(times)), cps: piece.cps * times, utf16: piece.utf16 * times,
 		}))
@@ -31,7 +34,7 @@ func oversize(p *pack) {
 	p.truth.bad("oversize")
 	p.raw(f.head())
 	piece := p.padding(1 << 20)
-	for range p.oversize >> 20 {
+	for range p.lengths.oversize >> 20 {
 		p.raw(piece)
 	}
 	p.raw(f.tail())

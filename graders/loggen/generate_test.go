@@ -30,7 +30,7 @@ func TestGenerateEqualsOracle(t *testing.T) {
 		seed string
 		size int64
 	}{
-		{"a", 3 << 20}, {"b", 3 << 20}, {"c", 3 << 20}, {"d", 3<<20 + 12345}, {"e", 100 << 10}, {"f", 1}, {"g", 0},
+		{"a", 3 << 20}, {"b", 1 << 20}, {"c", 1 << 20}, {"d", 2<<20 + 12345}, {"e", 100 << 10}, {"f", 1}, {"g", 0},
 	} {
 		t.Run(tt.seed, func(t *testing.T) {
 			t.Parallel()
@@ -172,10 +172,8 @@ func TestBytesAreFixed(t *testing.T) {
 	_, err := Generate(t.Context(), hash, Options{Seed: []byte("fixed"), Bytes: 3 << 20})
 	require.NoError(t, err)
 	for _, a := range anomalies() {
-		if a.ID != "long-lines" && a.ID != "oversize" {
-			text, _ := small(t, a.ID, 1)
-			hash.Write(text)
-		}
+		text, _ := small(t, a.ID, 1)
+		hash.Write(text)
 	}
-	assert.Equal(t, "version 1: c42b48fc6226ea08", fmt.Sprintf("version %d: %x", Version, hash.Sum(nil)[:8]))
+	assert.Equal(t, "version 1: e291e3f77143c571", fmt.Sprintf("version %d: %x", Version, hash.Sum(nil)[:8]))
 }

@@ -35,7 +35,7 @@ func GenerateGzipFile(ctx context.Context, path string, o Options) (Truth, error
 // zipPack writes an anomaly that is compressed. Its text is below a mebibyte and is held whole.
 func zipPack(ctx context.Context, w io.Writer, a Anomaly, rng *rand.Rand) (Truth, error) {
 	var text bytes.Buffer
-	truth, err := fillPack(ctx, &text, a, rng, 0)
+	truth, err := fillPack(ctx, &text, a, rng, lengths{})
 	if err != nil {
 		return Truth{}, err
 	}

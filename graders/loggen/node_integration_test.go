@@ -41,6 +41,7 @@ func TestAnomaliesEqualNode(t *testing.T) {
 		require.NoError(t, err)
 		for _, file := range files {
 			if file.Exit == 0 {
+				assert.Equal(t, oracleOf(t, file, maxLineBytes), forOracle(*file.Truth), file.ID)
 				assert.Equal(t, asked(*file.Truth), byNode(t, file.Path), file.ID)
 			}
 		}

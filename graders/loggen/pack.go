@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// lengths are those of the longest lines, in bytes.
+type lengths struct {
+	long     int64 // of the valid ones
+	oversize int64 // of the one that is too long
+}
+
 // pack writes one file of the anomaly pack and keeps its truth. The first error of writing sticks and is returned by
 // close; everything before is free of error handling for that.
 type pack struct {
@@ -21,7 +27,7 @@ type pack struct {
 	names []string
 	start int64 // ms since 1970
 
-	oversize int64 // length of the oversize line
+	lengths lengths
 }
 
 // stoppable is a writer that fails once stopped says why.

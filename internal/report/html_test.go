@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,9 @@ func TestNoNumberWithoutAVerdict(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, write(&b, rep))
 			assert.NotContains(t, b.String(), "77.7", "%s of a %s report", name, rep.Verdict)
+			assert.NotContains(t, strings.ToLower(b.String()), "together<", "no sum either")
+			assert.NotContains(t, b.String(), " together\n")
+			assert.NotContains(t, b.String(), "**Together**")
 		}
 	}
 }
@@ -178,17 +182,23 @@ func TestChartData(t *testing.T) {
 	}
 }
 
-func TestFailedExecutionsAreDrawnFirst(t *testing.T) {
+func TestExecutionsThatEndUnlikeTheReferenceAreDrawnFirst(t *testing.T) {
 	t.Parallel()
-	ev := reporttest.Grading()
-	for i := range ev.Attempts[0].Runs {
-		if r := &ev.Attempts[0].Runs[i]; r.Scenario == "anomalies" {
-			r.Executions[0].Exit = evidence.Exit{Status: evidence.TimedOut}
+	first := func(roles ...evidence.Role) string {
+		ev := reporttest.Grading()
+		for i := range ev.Attempts[0].Runs {
+			if r := &ev.Attempts[0].Runs[i]; r.Scenario == "anomalies" && slices.Contains(roles, r.Role) {
+				r.Executions[0].Exit = evidence.Exit{Status: evidence.Exited, Code: 2}
+			}
 		}
+		sets, _, _ := chartSets(reporttest.Blocked(), ev)
+		require.Len(t, sets, 6)
+		return sets[3].Execution
 	}
-	sets, _, _ := chartSets(reporttest.Blocked(), ev)
-	require.Len(t, sets, 6)
-	assert.Equal(t, "crlf", sets[3].Execution)
+	assert.Equal(t, "oversize-line", first(), "the longest, when all end alike")
+	assert.Equal(t, "crlf", first(evidence.Candidate))
+	assert.Equal(t, "crlf", first(evidence.Reference))
+	assert.Equal(t, "oversize-line", first(evidence.Candidate, evidence.Reference), "both refuse a damaged file")
 }
 
 func TestSourceViews(t *testing.T) {

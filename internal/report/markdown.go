@@ -81,8 +81,11 @@ func mdPoints(b *strings.Builder, rep *grading.Report) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s / %s |\n", title, md(quantityPtr(c.Value, c.Unit)),
 			md(quantityPtr(c.Reference, c.Unit)), ratioText(c.Ratio), points(c.Points), points(c.MaxPoints))
 	}
-	got, of := total(rep.Criteria)
-	fmt.Fprintf(b, "| **Together** | | | | **%s / %s** |\n\n", got, of)
+	if scored(rep) { // a sum would be the number that is not given
+		got, of := total(rep.Criteria)
+		fmt.Fprintf(b, "| **Together** | | | | **%s / %s** |\n", got, of)
+	}
+	b.WriteString("\n")
 }
 
 func mdGates(b *strings.Builder, rep *grading.Report) {

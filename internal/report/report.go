@@ -39,8 +39,12 @@ func notices(rep *grading.Report) []string {
 	var out []string
 	switch rep.Verdict {
 	case grading.Invalid:
+		why := sentence(rep.Invalid)
+		if strings.Contains(rep.Summary.Text, strings.TrimSpace(why)) {
+			why = "" // the summary says it
+		}
 		out = append(out, "This grading is invalid: it could not be trusted, even after repeats. Nothing is charged to the "+
-			"candidate. "+sentence(rep.Invalid)+"Repeat it when the machine is quiet.")
+			"candidate. "+why+"Repeat it when the machine is quiet.")
 	case grading.Withheld:
 		out = append(out, "The score is withheld: the evidence contradicts itself in a way that tampering would explain. "+
 			"This is not a verdict. A person must read the findings and the submission before anything is decided.")

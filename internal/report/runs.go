@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -66,18 +67,15 @@ func known(values map[string]float64, name, unit string) string {
 
 // measuredRow sums what the executions of a run used; peaks and waits are the worst of them.
 func measuredRow(r evidence.Run) runRow {
-	row := runRow{Who: who(r.Role, r.Pair), Own: r.Role == evidence.Candidate, Ended: "did not start"}
+	row := runRow{Who: who(r.Role, r.Pair), Own: r.Role == evidence.Candidate, Ended: endedText(r.Executions)}
 	var wall, cpu, peak, wait, bytes int64
-	for i, e := range r.Executions {
+	for _, e := range r.Executions {
 		wall += e.DurationNs
 		cpu += e.Usage.CPUNs
 		peak = max(peak, e.Usage.MemoryPeakBytes)
 		bytes += cmp.Or(e.InputBytes, e.Usage.ReadBytes)
 		if e.Heartbeat != nil {
 			wait = max(wait, e.Heartbeat.P99Ns)
-		}
-		if i == 0 || !e.Exit.OK() {
-			row.Ended = exitText(e.Exit)
 		}
 	}
 	if wall > 0 {
@@ -92,6 +90,25 @@ func measuredRow(r evidence.Run) runRow {
 		row.Heartbeat = quantity(float64(wait), "ns")
 	}
 	return row
+}
+
+// endedText says how the executions of a run ended; of several, how many ended with code 0. That is no judgement: some
+// are asked to end otherwise.
+func endedText(ex []evidence.Execution) string {
+	good := 0
+	for _, e := range ex {
+		if e.Exit.OK() {
+			good++
+		}
+	}
+	switch {
+	case len(ex) == 0:
+		return "did not start"
+	case len(ex) == 1:
+		return exitText(ex[0].Exit)
+	default:
+		return fmt.Sprintf("%d of %d exit 0", good, len(ex))
+	}
 }
 
 // exitText says how a process ended, in words.

@@ -141,7 +141,7 @@ func chartSets(rep *grading.Report, ev *evidence.Grading) (sets []chartSet, data
 	return sets, data, left
 }
 
-// subjects lists what to draw: per scenario the executions that went wrong first, then the longest.
+// subjects lists what to draw, by scenario, and counts the executions that it leaves out.
 func subjects(a evidence.Attempt) (out []subject, left int) {
 	var scenarios []string
 	for _, r := range a.Runs {
@@ -156,7 +156,7 @@ func subjects(a evidence.Attempt) (out []subject, left int) {
 		}
 		refs := runsOf(a, evidence.Reference, sc)
 		chosen := nearestMedian(runs)
-		names := worthDrawing(runs[chosen])
+		names := worthDrawing(runs[chosen], samePair(refs, runs[chosen].Pair))
 		for i, name := range names {
 			if i >= maxPerTitle || len(out) >= maxSets {
 				left++
@@ -172,16 +172,22 @@ func subjects(a evidence.Attempt) (out []subject, left int) {
 	return out, left
 }
 
-func worthDrawing(r evidence.Run) []string {
+// worthDrawing names the executions of a run, those first that ended otherwise than the reference's: a program that is
+// asked to refuse a damaged file ends with another code than 0 and is right.
+func worthDrawing(r evidence.Run, ref *evidence.Run) []string {
 	ex := slices.Clone(r.Executions)
-	slices.SortStableFunc(ex, func(a, b evidence.Execution) int {
-		if a.Exit.OK() != b.Exit.OK() {
-			if a.Exit.OK() {
-				return 1
-			}
-			return -1
+	rank := func(e evidence.Execution) int {
+		want := evidence.Exit{Status: evidence.Exited}
+		if x := executionOf(ref, e.Name); x != nil {
+			want = x.Exit
 		}
-		return cmp.Compare(b.DurationNs, a.DurationNs)
+		if e.Exit.Status != want.Status || e.Exit.Code != want.Code {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(ex, func(a, b evidence.Execution) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.DurationNs, a.DurationNs))
 	})
 	var names []string
 	for _, e := range ex {

@@ -137,6 +137,9 @@ func (t *terminal) points() {
 	for _, c := range t.rep.Criteria {
 		t.criterion(c)
 	}
+	if !scored(t.rep) {
+		return // a sum would be the number that is not given
+	}
 	got, of := total(t.rep.Criteria)
 	label := "together"
 	if t.rep.Cap != nil {

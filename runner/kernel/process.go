@@ -42,7 +42,7 @@ type Baseline struct {
 
 // OpenProcess starts reading a process. It fails when the process is gone.
 func (f FS) OpenProcess(pid int) (*Process, error) {
-	p := &Process{PID: pid, dir: filepath.Join(fs.Proc, strconv.Itoa(pid))}
+	p := &Process{PID: pid, dir: filepath.Join(f.Proc, strconv.Itoa(pid))}
 	if err := p.stat.open(filepath.Join(p.dir, "stat")); err != nil {
 		return nil, err
 	}
