@@ -113,7 +113,7 @@ func (p *place) left() []string {
 
 const reference = "../challenges/log-aggregate/solutions/reference"
 
-// waitForCandidates returns when the engine runs at least two containers of this place: a pod is at work.
+// waitForPod returns when the engine runs at least two containers of this place: a pod is at work.
 func (p *place) waitForPod() {
 	p.t.Helper()
 	require.Eventually(p.t, func() bool {
@@ -222,7 +222,7 @@ func TestPracticeWithoutDocker(t *testing.T) {
 	require.Contains(t, []int{0, 4}, code, "%s", stderr)
 	stored, err := os.ReadFile(filepath.Join(out, "report.json"))
 	require.NoError(t, err)
-	assert.Contains(t, string(stored), "not sandboxed")
+	assert.Contains(t, string(stored), "Not sandboxed")
 	assert.Contains(t, string(stored), `"sandboxed": false`)
 }
 

@@ -39,7 +39,9 @@ type Preparation struct {
 	// evidence.TimedOut where they must; the host's own limit of a run lies above it and is an error of ours.
 	Timeout  time.Duration
 	CacheDir string // data sets are kept below it, by seed and size
-	Report   func(workload.Progress)
+	// CacheLimit is how many bytes all data sets together may take; 0 for the default of the cache.
+	CacheLimit int64
+	Report     func(workload.Progress)
 }
 
 // Prepared is a scenario ready to run.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
+
+	"github.com/assay-run/assay/challenges"
 )
 
 // version is set by the linker; a plain `go build` takes it from the module.
@@ -47,6 +49,7 @@ type app struct {
 	dockerHost string
 	cacheDir   string
 	cacheLimit string
+	cacheBytes int64
 	stateDir   string
 	node       string
 	caBundle   string
@@ -190,6 +193,10 @@ func (a *app) settle() error {
 	a.log = slog.New(tint.NewTextHandler(a.err, &tint.Options{Level: level, NoColor: a.plain || !isTerminal(a.err)}))
 	if a.engineName != "docker" && a.engineName != "process" {
 		return usagef("Use --engine docker or --engine process.", "unknown engine %q", a.engineName)
+	}
+	var err error
+	if a.cacheBytes, err = challenges.ParseSize(a.cacheLimit); err != nil || a.cacheBytes <= 0 {
+		return usagef("Give a size like 30GiB.", "--cache-limit %q is no size", a.cacheLimit)
 	}
 	if a.caBundle == "" {
 		a.caBundle, _ = a.env("NODE_EXTRA_CA_CERTS")

@@ -168,7 +168,7 @@ func (b *workbench) gradeSubmission(ctx context.Context, sub *intake.Submission,
 		Challenge: b.challenge, Mode: req.mode, Seed: req.seed,
 		Submission: solutionOf(sub), Record: sub.Evidence(),
 		Reference: solutionOf(b.reference), Control: solutionOf(b.control),
-		Slot: b.slot.Slot, CacheDir: b.app.cacheDir, Environment: b.env,
+		Slot: b.slot.Slot, CacheDir: b.app.cacheDir, CacheLimit: b.app.cacheBytes, Environment: b.env,
 	})
 	b.display.Done()
 	if err != nil {

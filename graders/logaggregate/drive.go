@@ -45,9 +45,6 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 		return nil, fmt.Errorf("read params of %s: no files", Name)
 	}
 	d := driver{pod: pod, params: p, started: time.Now()}
-	for _, f := range p.Files {
-		d.total += f.Disk
-	}
 	var done []evidence.Execution
 	for _, f := range p.Files {
 		limit, ok := d.timeLimit(time.Since(d.started))
@@ -61,7 +58,7 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 		if e.Exit.Status == evidence.TimedOut || e.Exit.Status == evidence.Thrashing {
 			d.hangs++
 		}
-		d.before += f.Disk
+		d.files++
 		done = append(done, e)
 	}
 	return done, nil
@@ -72,8 +69,7 @@ type driver struct {
 	pod     workload.Pod
 	params  params
 	started time.Time
-	before  int64 // bytes of the files that are done
-	total   int64
+	files   int // done
 	hangs   int
 }
 
@@ -160,8 +156,12 @@ func (d *driver) follow(ctx context.Context, proc workload.Process, f input) {
 	defer tick.Stop()
 	for {
 		// A program may read a file twice or read other things; the bar must not run over.
-		done := d.before + min(proc.ReadBytes(), f.Disk)
-		d.pod.Report(workload.Progress{Phase: f.Case, Done: done, Total: d.total, Unit: "bytes"})
+		done := min(proc.ReadBytes(), f.Disk)
+		p := workload.Progress{Phase: f.Case, Done: done, Total: f.Disk, Unit: "bytes"}
+		if n := len(d.params.Files); n > 1 { // of very different sizes: their number says more than their bytes
+			p.Done, p.Total, p.Unit = int64(d.files), int64(n), "files"
+		}
+		d.pod.Report(p)
 		select {
 		case <-tick.C:
 		case <-proc.Done():

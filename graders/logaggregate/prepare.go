@@ -62,7 +62,7 @@ func (*Grader) Prepare(ctx context.Context, p graders.Preparation) (graders.Prep
 		return graders.Prepared{}, fmt.Errorf("prepare %s: %w", Name, err)
 	}
 	m := maker{settings: s, seed: derive(p.Seed, string(s.kind)+sizeText(s.size)), report: p.Report}
-	set, err := dataset.Open(p.CacheDir, 0).Get(ctx, m.key(), m.need(), m.fill)
+	set, err := dataset.Open(p.CacheDir, p.CacheLimit).Get(ctx, m.key(), m.need(), m.fill)
 	if err != nil {
 		return graders.Prepared{}, fmt.Errorf("prepare %s: %w", Name, err)
 	}

@@ -82,7 +82,7 @@ func (t *trial) plan(ctx context.Context) error {
 			With:     maps.Clone(p.settings.With),
 			Seed:     scenarioSeed(t.seed, t.number, sc.ID),
 			Timeout:  p.settings.Timeout,
-			CacheDir: t.req.CacheDir,
+			CacheDir: t.req.CacheDir, CacheLimit: t.req.CacheLimit,
 			Report: func(w workload.Progress) {
 				t.tell(Event{Kind: EventPreparing, Scenario: sc.ID, Message: "making the data of " + sc.ID, Work: &w})
 			},

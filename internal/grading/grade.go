@@ -60,7 +60,9 @@ type Request struct {
 	// Limits of every run; those of the challenge over the defaults where zero.
 	Limits   runner.Limits
 	CacheDir string // data sets are kept below it
-	Seed     []byte // 32 bytes to repeat a grading; random when empty
+	// CacheLimit is how many bytes they may take; 0 for the default of the cache.
+	CacheLimit int64
+	Seed       []byte // 32 bytes to repeat a grading; random when empty
 	// Build bounds the build steps; its Steps are ignored, those of each Solution are run.
 	Build runner.BuildSpec
 	// Environment says what only the caller knows (Node, image, versions, CPU model, page cache); what the engine

@@ -161,6 +161,7 @@ func TestJudgeInvalid(t *testing.T) {
 			}
 		})
 	}
+	half := always(with(func(f *figures) { f.speedMB = 50 }))
 	noisyHeartbeat := func(_ string, pair int) figures {
 		return with(func(f *figures) { f.hbMs = []float64{3, 9, 3, 9}[pair] })
 	}
@@ -170,7 +171,11 @@ func TestJudgeInvalid(t *testing.T) {
 		edit   func(*evidence.Attempt)
 		reason string
 	}{
-		{name: "reference differs from itself", story: story{reference: slower}, reason: "differed from itself by a factor of 1.43"},
+		{
+			name: "reference differs from itself where it decides", story: story{reference: slower, candidate: half},
+			reason: "differed from itself by a factor of 1.43",
+		},
+		{name: "a difference that decides nothing is none", story: story{reference: slower}},
 		{name: "a difference below the floor is none", story: story{reference: noisyHeartbeat}},
 		{
 			name: "reference loses a gate", story: story{reference: always(with(func(f *figures) { f.exact = 0 }))},

@@ -138,9 +138,10 @@ func (m *meter) addRates(now time.Time, t *kernel.Table) {
 	at := m.rateAt.Sub(m.began).Seconds()
 	ns, sec := float64(span), span.Seconds()
 	growth := [curveCount]float64{
-		curveCPU:       float64(next.cpu-m.rate.cpu) / ns,
-		curveMain:      float64(next.main-m.rate.main) / ns,
-		curveDelay:     float64(next.delay-m.rate.delay) / ns,
+		curveCPU:  float64(next.cpu-m.rate.cpu) / ns,
+		curveMain: float64(next.main-m.rate.main) / ns,
+		// The kernel books a wait when it ends, so a long one would show as more than all of the time.
+		curveDelay:     min(float64(next.delay-m.rate.delay)/ns, 1),
 		curveThrottled: float64(next.throttled-m.rate.throttled) / ns,
 		curveRead:      float64(next.read-m.rate.read) / sec,
 		curveWrite:     float64(next.write-m.rate.write) / sec,
