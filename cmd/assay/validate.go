@@ -51,6 +51,10 @@ type validateOptions struct {
 	runs                  int
 }
 
+// maxInvalid is how many invalid gradings of one solution are set aside: they say that the machine was busy, and nothing
+// of the grader. More than that, and the solution is not ok.
+const maxInvalid = 2
+
 // fixtureResult is one grading of one bundled solution.
 type fixtureResult struct {
 	Challenge string   `json:"challenge"`
@@ -64,6 +68,7 @@ type fixtureResult struct {
 	Score     float64  `json:"score"`
 	Verdict   string   `json:"verdict"`
 	Invalid   string   `json:"invalid,omitempty"`
+	Again     int      `json:"again,omitempty"` // invalid gradings before this one
 	Seconds   float64  `json:"seconds"`
 }
 
@@ -151,14 +156,21 @@ func (b *workbench) gradeFixture(ctx context.Context, f challenges.Fixture, run 
 	if opts.out != "" {
 		keep = filepath.Join(opts.out, b.challenge.ID, filepath.FromSlash(f.Name), fmt.Sprint(run+1))
 	}
-	rep, err := b.grade(ctx, gradeRequest{path: dir, mode: opts.mode, out: keep})
-	if err != nil {
-		return fixtureResult{}, err
+	var rep *grading.Report
+	again := 0
+	for ; ; again++ {
+		if rep, err = b.grade(ctx, gradeRequest{path: dir, mode: opts.mode, out: keep}); err != nil {
+			return fixtureResult{}, err
+		}
+		if rep.Verdict != grading.Invalid || again == maxInvalid {
+			break
+		}
+		b.display.Say("  %s: invalid, once more: %s", f.Name, rep.Invalid)
 	}
 	r := fixtureResult{
 		Challenge: b.challenge.ID, Fixture: f.Name, Kind: f.Kind, Mode: opts.mode, Run: run + 1,
 		Codes: codesOf(rep), Score: rep.Score, Verdict: string(rep.Verdict), Invalid: rep.Invalid,
-		Seconds: time.Since(started).Seconds(),
+		Again: again, Seconds: time.Since(started).Seconds(),
 	}
 	r.Problems = unexpected(r, f.Expected(opts.mode))
 	return r, nil
