@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,10 @@ const markerName = "ASSAY_POD"
 
 // maxRounds bounds how often a tree is killed: a fork bomb may add processes while it is being killed.
 const maxRounds = 1000
+
+// quietRounds is how many looks in a row must find nothing before a tree counts as gone. One look is not enough: /proc is read
+// entry by entry, and a process that starts its successor and ends meanwhile can be missed together with it.
+const quietRounds = 5
 
 // proc is what /proc says of one process.
 type proc struct {
@@ -100,6 +105,7 @@ func below(list []proc, roots ...int) []proc {
 // killTree kills root, when it is not 0, and everything that descends from it or has strayed from the pod with that
 // marker: what has outlived its parents and was handed to this process. It returns when none of them lives.
 func (e *Engine) killTree(root int, marker string) {
+	quiet := 0
 	for range maxRounds {
 		living := false
 		list := processes()
@@ -119,9 +125,14 @@ func (e *Engine) killTree(root int, marker string) {
 				_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
 			}
 		}
-		if !living {
+		if living {
+			quiet = 0
+			continue
+		}
+		if quiet++; quiet == quietRounds {
 			return
 		}
+		time.Sleep(time.Millisecond) // a process on its way from one parent to the next gets there
 	}
 }
 
