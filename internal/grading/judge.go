@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
@@ -231,9 +230,6 @@ func (e *evaluation) notes() []string {
 	notes = append(notes, e.mode.Notes...)
 	for _, note := range e.ev.Submission.Notes {
 		notes = append(notes, "Submission: "+note)
-	}
-	if reason := strings.TrimSpace(e.ev.Build.Reason); e.ev.Build.Skipped && reason != "" {
-		notes = append(notes, "Build: "+reason)
 	}
 	for _, id := range e.shortened() {
 		notes = append(notes, fmt.Sprintf("%s: the program reached its time limit, so it was not run again.", id))

@@ -143,7 +143,7 @@ func (s *session) stage(ctx context.Context) error {
 func (s *session) build(ctx context.Context) error {
 	for _, role := range []evidence.Role{evidence.Candidate, evidence.Reference, evidence.Control} {
 		steps := s.solutions()[role].Build
-		built := evidence.Build{Skipped: true, Reason: "there is nothing to build"}
+		built := evidence.Build{Skipped: true, Reason: "There is nothing to build: the submission names no build step and no dependency."}
 		if len(steps) > 0 {
 			s.deps.Progress(Event{Kind: EventBuilding, Role: role, Message: "building the " + string(role)})
 			spec := s.req.Build
