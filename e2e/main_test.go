@@ -70,6 +70,21 @@ func (p *place) command(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer
 	return cmd, &out, &errs
 }
 
+// graded runs a grading, and again when it was invalid: then the machine was busy, which says nothing about assay. Three
+// invalid ones in a row are a result.
+func (p *place) graded(args ...string) (code int, stdout, stderr *bytes.Buffer) {
+	p.t.Helper()
+	for range 3 {
+		var cmd *exec.Cmd
+		cmd, stdout, stderr = p.command(args...)
+		if code = exitCode(p.t, cmd.Run()); code != 4 {
+			break
+		}
+		p.t.Logf("invalid, once more: %s", stderr)
+	}
+	return code, stdout, stderr
+}
+
 func exitCode(t *testing.T, err error) int {
 	t.Helper()
 	if err == nil {
@@ -113,25 +128,29 @@ func (p *place) left() []string {
 
 const reference = "../challenges/log-aggregate/solutions/reference"
 
-// waitForPod returns when the engine runs at least two containers of this place: a pod is at work.
+// waitForPod returns when a submission of this place runs.
 func (p *place) waitForPod() {
 	p.t.Helper()
+	cli, err := client.New(client.FromEnv)
+	require.NoError(p.t, err)
+	defer cli.Close()
 	require.Eventually(p.t, func() bool {
-		n := 0
-		for _, name := range p.left() {
-			if strings.HasPrefix(name, "container ") {
-				n++
-			}
+		id, err := os.ReadFile(filepath.Join(p.state, "id"))
+		if err != nil {
+			return false
 		}
-		return n >= 2
-	}, 3*time.Minute, 50*time.Millisecond, "no pod was opened")
+		running, err := cli.ContainerList(p.t.Context(), client.ContainerListOptions{
+			Filters: make(client.Filters).Add("label", "assay.state="+strings.TrimSpace(string(id)), "assay.role=candidate"),
+		})
+		return err == nil && len(running.Items) > 0
+	}, 5*time.Minute, 20*time.Millisecond, "no submission was started")
 }
 
 func TestReferencePassesAndRecomputes(t *testing.T) {
 	p := newPlace(t)
 	out := filepath.Join(t.TempDir(), "result")
-	cmd, stdout, stderr := p.command("run", reference, "--mode", "quick", "--out", out, "--json")
-	require.Equal(t, 0, exitCode(t, cmd.Run()), "%s", stderr)
+	code, stdout, stderr := p.graded("run", reference, "--mode", "quick", "--out", out, "--json")
+	require.Equal(t, 0, code, "%s", stderr)
 
 	stored, err := os.ReadFile(filepath.Join(out, "report.json"))
 	require.NoError(t, err)
@@ -217,9 +236,8 @@ func TestPracticeWithoutDocker(t *testing.T) {
 	}
 	p.env = append(p.env, "DOCKER_HOST=unix:///nowhere/docker.sock")
 	out := filepath.Join(t.TempDir(), "result")
-	cmd, _, stderr := p.command("run", reference, "--engine", "process", "--out", out)
-	code := exitCode(t, cmd.Run())
-	require.Contains(t, []int{0, 4}, code, "%s", stderr)
+	code, _, stderr := p.graded("run", reference, "--engine", "process", "--out", out)
+	require.Equal(t, 0, code, "%s", stderr)
 	stored, err := os.ReadFile(filepath.Join(out, "report.json"))
 	require.NoError(t, err)
 	assert.Contains(t, string(stored), "Not sandboxed")
