@@ -39,6 +39,7 @@ type drive struct {
 	mu         sync.Mutex
 	starting   time.Duration
 	candidates map[uint64]Candidate
+	ended      []Candidate // not removed yet
 	names      map[string]struct{}
 	results    map[string]CandidateResult // by name of the execution
 }
@@ -121,6 +122,7 @@ func (d *drive) candidate(m *protocol.StartCandidate) {
 		d.fail(err)
 		return
 	}
+	d.closeEnded()
 	began := time.Now()
 	c, err := d.pod.StartCandidate(d.ctx, CandidateSpec{
 		Name: m.Name, Workspace: d.spec.Workspace, Argv: d.startCommand(m.Args), Env: d.env(m), Limits: d.spec.Limits,
@@ -145,14 +147,26 @@ func (d *drive) candidate(m *protocol.StartCandidate) {
 	}
 	d.mu.Lock()
 	d.results[m.Name] = res
+	d.ended = append(d.ended, c)
 	d.mu.Unlock()
 	if err := d.send(&protocol.CandidateExited{Ref: m.Ref, Exit: res.Exit}); err != nil {
 		d.fail(err)
-		return
 	}
-	// A pod may see many processes one after the other; ended ones are not kept until its end.
-	if err := c.Close(d.ctx); err != nil && d.ctx.Err() == nil {
-		d.fail(fmt.Errorf("remove candidate %s: %w", m.Name, err))
+}
+
+// closeEnded removes the candidates that have ended, beside the start of the next one: a pod may see many, one after the
+// other. It must not come sooner, because the driver looks at what a submission has left running.
+func (d *drive) closeEnded() {
+	d.mu.Lock()
+	ended := d.ended
+	d.ended = nil
+	d.mu.Unlock()
+	for _, c := range ended {
+		d.wg.Go(func() {
+			if err := c.Close(d.ctx); err != nil && d.ctx.Err() == nil {
+				d.fail(fmt.Errorf("remove candidate: %w", err))
+			}
+		})
 	}
 }
 

@@ -259,6 +259,13 @@ func (e *execution) engineExited(m *protocol.CandidateExited) error {
 		e.asked = true // an engine that lost it cannot end it either
 		return fmt.Errorf("engine lost the process: %s", m.Failed)
 	}
+	select {
+	case s := <-e.startedMsg: // the host said so before, but the two came through different channels
+		if err := e.confirm(s); err != nil {
+			return err
+		}
+	default:
+	}
 	e.engine = &m.Exit
 	now := time.Now()
 	if err := e.tick(now); err != nil {

@@ -166,7 +166,7 @@ func TestPodHearsTheProbe(t *testing.T) {
 	x := pods(t, true, program("busy"))["busy"]
 	require.NotNil(t, x.Probe)
 	assert.Equal(t, 0, x.Probe.Dropped)
-	assert.GreaterOrEqual(t, x.Probe.GapMaxNs, int64(900*time.Millisecond), "a block shows as a silence")
+	assert.GreaterOrEqual(t, x.Probe.GapMaxNs, x.DurationNs/2, "a block that lasts for most of its life shows as a silence")
 	assert.NotEmpty(t, x.Find(evidence.SeriesProbeGap).T)
 	assert.Regexp(t, `^v24\.`, x.Probe.NodeVersion)
 }
