@@ -25,6 +25,59 @@ type ledger struct {
 	failed  int
 	first   time.Duration // of the first good answer; negative before it
 	late    time.Duration // largest lateness of the sender itself
+	// pauses are times in which the sender itself did not run, ascending and apart from each other.
+	pauses []pause
+}
+
+// pause is a time in which the machine did not let this process run: a beat was due, and was noticed only at its end.
+type pause struct{ from, to time.Duration }
+
+const (
+	// pauseAtLeast is the lateness of the sender from which on it counts as not running. What is shorter is timer noise.
+	pauseAtLeast = 5 * time.Millisecond
+	// maxPaused is the share of a run that pauses may take to be forgiven. A submission that could keep this process from
+	// running would hide its own stalls, and a machine that does so all the time measures nothing.
+	maxPaused = 0.1
+)
+
+// paused records how late the sender noticed a beat. The caller holds mu.
+func (l *ledger) paused(due, now time.Duration) {
+	if now-due < pauseAtLeast {
+		return
+	}
+	if n := len(l.pauses); n > 0 && due <= l.pauses[n-1].to {
+		l.pauses[n-1].to = max(l.pauses[n-1].to, now)
+		return
+	}
+	l.pauses = append(l.pauses, pause{due, now})
+}
+
+// forgiven are the pauses that are taken out of latencies, and their sum: none when there are too many.
+func (l *ledger) forgiven(end time.Duration) ([]pause, time.Duration) {
+	var sum time.Duration
+	for _, p := range l.pauses {
+		sum += p.to - p.from
+	}
+	if float64(sum) > maxPaused*float64(end) {
+		return nil, 0
+	}
+	return l.pauses, sum
+}
+
+// without takes from the latency of a beat what our own pauses added to it. pauses are ascending, so those before the
+// beat are skipped; next is where to begin with a later beat.
+func without(pauses []pause, next int, due, latency time.Duration) (corrected time.Duration, from int) {
+	for next < len(pauses) && pauses[next].to <= due {
+		next++
+	}
+	corrected = latency
+	for _, p := range pauses[next:] {
+		if p.from >= due+latency {
+			break
+		}
+		corrected -= min(p.to, due+latency) - max(p.from, due)
+	}
+	return max(corrected, 1), next
 }
 
 func newLedger(o Options) *ledger {
@@ -55,6 +108,7 @@ func (l *ledger) open(i int, now time.Duration) {
 	defer l.mu.Unlock()
 	l.grow(i + 1)
 	l.late = max(l.late, now-l.due(i))
+	l.paused(l.due(i), now)
 }
 
 // countSent counts a request that is about to be written.
@@ -117,6 +171,8 @@ func (l *ledger) settled(end time.Duration) []beat {
 		begin = min(begin, l.first)
 	}
 	l.grow(l.number(end))
+	pauses, _ := l.forgiven(end)
+	skip := 0
 	beats := make([]beat, 0, len(l.latency))
 	for i, latency := range l.latency {
 		b := beat{due: l.due(i), latency: latency, answered: latency > 0}
@@ -131,6 +187,7 @@ func (l *ledger) settled(end time.Duration) []beat {
 				continue
 			}
 		}
+		b.latency, skip = without(pauses, skip, b.due, b.latency)
 		beats = append(beats, b)
 	}
 	return beats
@@ -144,6 +201,8 @@ func (l *ledger) close(end time.Duration) (evidence.Heartbeat, evidence.Series) 
 		Hz: float64(time.Second) / float64(l.period), Sent: l.sent, Failed: l.failed, FirstAnswerNs: int64(l.first), OwnLateNs: int64(l.late),
 	}
 	beats := l.settled(end)
+	_, own := l.forgiven(end)
+	hb.OwnPausedNs = int64(own)
 	latencies := make([]time.Duration, len(beats))
 	var curve evidence.Thinner
 	for i, b := range beats {

@@ -251,6 +251,9 @@ type Heartbeat struct {
 	Prompt int `json:"prompt"`
 	// OwnLateNs is how late our own sender was at worst: a stall no longer than this may be ours.
 	OwnLateNs int64 `json:"ownLateNs"`
+	// OwnPausedNs is how long our own sender did not run in all. The latencies are without it, unless it was more than a tenth
+	// of the time: then it is 0, nothing was taken out, and OwnLateNs tells of it.
+	OwnPausedNs int64 `json:"ownPausedNs"`
 }
 
 // Probe is what the preload inside the process said. It can be forged and never earns points.

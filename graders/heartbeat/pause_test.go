@@ -1,0 +1,55 @@
+package heartbeat
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// beats fills a ledger with one beat each 10 ms for a second: each noticed late and answered after a time of its own.
+func beats(late, latency func(i int) time.Duration) *ledger {
+	l := newLedger(Options{Hz: 100, MaxBeats: 1000})
+	l.knocked(1)
+	for i := 1; i < 100; i++ {
+		l.open(i, l.due(i)+late(i))
+		l.answer(i, l.due(i)+latency(i))
+	}
+	return l
+}
+
+// during returns v for beats due in [from, to) ms that lasts until to, and other elsewhere.
+func during(from, to int, other time.Duration) func(i int) time.Duration {
+	return func(i int) time.Duration {
+		if i*10 >= from && i*10 < to {
+			return time.Duration(to-i*10) * ms
+		}
+		return other
+	}
+}
+
+func TestOwnPausesAreTakenOut(t *testing.T) {
+	t.Parallel()
+	quick := func(int) time.Duration { return 2 * ms }
+	onTime := func(int) time.Duration { return 0 }
+	tests := []struct {
+		name          string
+		late, latency func(int) time.Duration
+		max, paused   time.Duration
+	}{
+		{"nothing happens", onTime, quick, 2 * ms, 0},
+		{"the submission blocks", onTime, during(300, 390, 2*ms), 90 * ms, 0},
+		{"we do not run", during(300, 390, 0), during(300, 390, 2*ms), 2 * ms, 90 * ms},
+		{"both: only our part is taken out", during(300, 390, 0), during(300, 450, 2*ms), 60 * ms, 90 * ms},
+		{"a little late is timer noise", func(int) time.Duration { return 4 * ms }, quick, 2 * ms, 0},
+		{"too much is not forgiven", during(300, 600, 0), during(300, 600, 2*ms), 300 * ms, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			hb, _ := beats(tt.late, tt.latency).close(time.Second)
+			assert.Equal(t, tt.max.Milliseconds(), time.Duration(hb.MaxNs).Milliseconds())
+			assert.Equal(t, tt.paused, time.Duration(hb.OwnPausedNs))
+		})
+	}
+}
