@@ -121,7 +121,7 @@ func (a *app) cleanCommand() *cobra.Command {
 		Use:   "clean",
 		Short: "Remove cached data sets, and what crashed sessions left on the engine",
 		Long: `Remove all data sets that are not in use, and containers, volumes and networks of sessions that have crashed.
-Images are kept; reports are yours and are never touched.`,
+Images of Node are kept, those of our own driver are made again when needed; reports are yours and are never touched.`,
 		Example: "  assay clean",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -153,10 +153,18 @@ func (a *app) clean(ctx context.Context) error {
 		fmt.Fprintln(a.out, "the engine does not answer: nothing was looked for there")
 		return nil
 	}
-	return a.sweepAll(ctx, state)
+	if err := a.sweepAll(ctx, state); err != nil {
+		return err
+	}
+	drivers, err := images.PruneDrivers(ctx)
+	if err != nil {
+		return fmt.Errorf("remove driver images: %w", err)
+	}
+	fmt.Fprintf(a.out, "removed %d driver images that are not in use\n", drivers)
+	return nil
 }
 
-// sweepAll removes what dead sessions of both engines have left.
+// sweepAll removes what dead sessions have left on the engine.
 func (a *app) sweepAll(ctx context.Context, state *runner.State) error {
 	driver, err := a.driverBinary()
 	if err != nil {

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
 	"github.com/assay-run/assay/runner"
@@ -45,4 +46,24 @@ func (m *Images) Leftovers(ctx context.Context, stateID string, alive func(sessi
 		}
 	}
 	return found, nil
+}
+
+// PruneDrivers removes the driver images that no container uses, and returns how many. Every build of Assay makes one of its
+// own, and makes it again when it is needed and not there.
+func (m *Images) PruneDrivers(ctx context.Context) (removed int, err error) {
+	list, err := m.cli.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("reference", driverRepository)})
+	if err != nil {
+		return 0, fault(ctx, "list driver images", err)
+	}
+	for _, image := range list.Items {
+		_, err := m.cli.ImageRemove(ctx, image.ID, client.ImageRemoveOptions{PruneChildren: true})
+		switch {
+		case err == nil:
+			removed++
+		case errdefs.IsConflict(err), errdefs.IsNotFound(err): // in use, or gone
+		default:
+			return removed, fault(ctx, "remove driver image", err)
+		}
+	}
+	return removed, nil
 }

@@ -48,10 +48,6 @@ type pod struct {
 // OpenPod starts a driver in namespaces of its own.
 func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod, err error) {
 	began := time.Now()
-	image, err := e.ensureDriverImage(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if spec.DataDir != "" {
 		if spec.DataDir, err = filepath.Abs(spec.DataDir); err != nil {
 			return nil, fmt.Errorf("find data directory: %w", err)
@@ -66,9 +62,10 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 	if p.volume, err = e.createVolume(ctx, roleOut, outOptions(spec.OutBytes)); err != nil {
 		return nil, err
 	}
-	p.id, err = e.create(ctx, roleDriver, e.driverConfig(image), e.driverHost(p.volume, spec))
-	if errors.Is(err, runner.ErrImageMissing) {
+	p.id, err = e.createDriver(ctx, p.volume, spec)
+	if errors.Is(err, runner.ErrImageMissing) { // somebody has cleaned up since it was made
 		e.forgetDriverImage()
+		p.id, err = e.createDriver(ctx, p.volume, spec)
 	}
 	if err != nil {
 		return nil, err
@@ -81,6 +78,15 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 	}
 	e.log.DebugContext(ctx, "pod opened", "driver", p.id[:12], "took", time.Since(began))
 	return p, nil
+}
+
+// createDriver makes the driver container, and its image where that is not there.
+func (e *Engine) createDriver(ctx context.Context, volume string, spec runner.PodSpec) (string, error) {
+	image, err := e.ensureDriverImage(ctx)
+	if err != nil {
+		return "", err
+	}
+	return e.create(ctx, roleDriver, e.driverConfig(image), e.driverHost(volume, spec))
 }
 
 // outOptions are those of the output volume: in memory, bounded, and the submission's own.
