@@ -32,7 +32,7 @@ func (e *Engine) RunBare(ctx context.Context, spec BareSpec) (_ runner.Candidate
 	id, err := e.create(ctx, roleCandidate, cfg, &container.HostConfig{
 		NetworkMode: "none",
 		LogConfig:   container.LogConfig{Type: "none"},
-		Tmpfs:       map[string]string{outDir: "mode=1777"},
+		Tmpfs:       map[string]string{OutPath: "mode=1777"},
 		Resources: container.Resources{
 			Memory: spec.MemoryBytes, MemorySwap: spec.MemoryBytes, CpusetCpus: spec.Cores,
 		},
@@ -57,5 +57,5 @@ func (e *Engine) RunBare(ctx context.Context, spec BareSpec) (_ runner.Candidate
 // DataPath and OutPath are directories as a bare program sees them.
 const (
 	DataPath = dataDir
-	OutPath  = outDir
+	OutPath  = "/tmp"
 )
