@@ -65,7 +65,10 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 	p.id, err = e.createDriver(ctx, p.volume, spec)
 	if errors.Is(err, runner.ErrImageMissing) { // somebody has cleaned up since it was made
 		e.forgetDriverImage()
-		p.id, err = e.createDriver(ctx, p.volume, spec)
+		missing := err
+		if p.id, err = e.createDriver(ctx, p.volume, spec); err != nil {
+			err = errors.Join(missing, err)
+		}
 	}
 	if err != nil {
 		return nil, err
