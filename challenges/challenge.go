@@ -128,7 +128,7 @@ type Says struct {
 // Fixture is a bundled solution with what it must get.
 type Fixture struct {
 	Name   string                 // folder below solutions/, e.g. "flawed/whole-readfile"
-	Kind   string                 // "reference", "min", "alternative", "flawed", "gaming"
+	Kind   string                 // "reference", "min", "alternative", "parity", "flawed", "gaming"
 	Twin   string                 // for gaming: the honest fixture it is compared with
 	About  string                 // one sentence: what is wrong with it
 	Expect map[string]Expectation // by mode; "" holds for modes that are not named

@@ -223,13 +223,20 @@ func (l *loader) judgements(ch *Challenge, c *Criterion, i int) {
 	c.ValueExpr = l.expression(CompileNumber, c.Value, l.scope(ch), at("criteria", i, "value"))
 	compared := Scope{Compared: true}
 	c.ScoreExpr = l.expression(CompileNumber, c.Score, compared, at("criteria", i, "score"))
+	// A code may look at more than the criterion's own number: which kind of stall it was, for example.
+	wide := l.scope(ch)
+	wide.Compared = true
+	for _, reserved := range []string{"value", "reference"} {
+		delete(wide.Scenarios, reserved) // refused elsewhere; here it would only make a second, odd complaint
+	}
 	c.CodeExprs = map[string]*Expression{}
 	for code, source := range c.Codes {
 		where := at("criteria", i, "codes", code)
 		if message := checkCode(code); message != "" {
 			l.problems = append(l.problems, l.doc.Problem(l.doc.KeyAt(where...), "%s", message))
 		}
-		c.CodeExprs[code] = l.expression(CompileBool, source, compared, where)
+		c.CodeExprs[code] = l.expression(CompileBool, source, wide, where)
+		l.runsInEveryMode(ch, c.CodeExprs[code], where)
 	}
 	if c.ScoreExpr == nil {
 		return

@@ -153,7 +153,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"criterion needs", "needs: [exact, survives]", "needs: [exact, survive]", []string{`tiny/challenge.yaml:56:20: there is no gate "survive"; did you mean survives? (allowed: exact, survives)`}},
 		{"criterion code name", "{MEM_UNBOUNDED: value", "{MEM_UNBOUND: value", []string{`tiny/challenge.yaml:57:13: "MEM_UNBOUND" is not a reason code; did you mean MEM_UNBOUNDED? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 48 more)`}},
 		{"criterion code form", "{MEM_UNBOUNDED: value", "{mem: value", []string{`tiny/challenge.yaml:57:13: unknown key "mem"; expected a mapping of reason codes to expressions over value and reference`}},
-		{"criterion code expression", "value > 4 * reference", "value > 4 * referenc", []string{"tiny/challenge.yaml:57:40: referenc is not known; did you mean reference? (allowed: GiB, KiB, MiB, ms, reference, s, us, value)"}},
+		{"criterion code expression", "value > 4 * reference", "value > 4 * referenc", []string{"tiny/challenge.yaml:57:40: referenc is not known; did you mean reference? (allowed: GiB, KiB, MiB, main, ms, odd, reference, s, us, value)"}},
+		{"criterion code with a metric that is not there", "value > 4 * reference", "odd.exakt > 4 * reference", []string{`tiny/challenge.yaml:57:28: scenario odd has no metric "exakt"; did you mean exact? (allowed: exact, hb.p99, mem.peak)`}},
 		{"criterion sentence", "kept: It needs {value}.", "kept: It needs {valu}.", []string{"tiny/challenge.yaml:59:13: {valu} is not filled in here; did you mean value? (allowed: ratio, reference, value)"}},
 		{"criterion without question", "      ask: What is kept?\n", "", []string{`tiny/challenge.yaml:59:7: criteria[0].says has no "ask": what to ask in the interview when points were lost`}},
 		{"fixture folder", "name: flawed/hoard", "name: flawed/whored", []string{
@@ -164,7 +165,7 @@ func TestLoadRefuses(t *testing.T) {
 			`tiny/challenge.yaml:76:11: "reference" is there twice`,
 			`tiny/challenge.yaml:82:45: there is no honest fixture "flawed/hoard"; allowed: reference`,
 		}},
-		{"fixture kind", "kind: flawed", "kind: bad", []string{`tiny/challenge.yaml:77:11: fixtures[1].kind is "bad"; allowed: alternative, flawed, gaming, min, reference`}},
+		{"fixture kind", "kind: flawed", "kind: bad", []string{`tiny/challenge.yaml:77:11: fixtures[1].kind is "bad"; allowed: alternative, flawed, gaming, min, parity, reference`}},
 		{"fixture without twin", "twin: flawed/hoard, ", "", []string{"tiny/challenge.yaml:82:5: a gaming fixture needs a twin: the honest one it is compared with"}},
 		{"fixture twin unknown", "twin: flawed/hoard", "twin: flawed/hoards", []string{`tiny/challenge.yaml:82:45: there is no honest fixture "flawed/hoards"; did you mean flawed/hoard? (allowed: flawed/hoard, reference)`}},
 		{"fixture twin not honest", "twin: flawed/hoard", "twin: gaming/liar", []string{`tiny/challenge.yaml:82:45: there is no honest fixture "gaming/liar"; allowed: flawed/hoard, reference`}},

@@ -149,7 +149,7 @@ func (d *drive) converse() (*protocol.Result, error) {
 	limits := d.spec.Limits.WithDefaults()
 	err := d.send(&protocol.Run{
 		Workload: d.spec.Workload, Params: d.spec.Params, MemoryBytes: limits.MemoryBytes,
-		EnforceMemory: !d.info.Sandboxed, Probe: d.spec.Probe, Timeout: d.spec.Timeout,
+		EnforceMemory: !d.info.Sandboxed, Probe: d.spec.Probe, Diagnose: d.spec.Diagnose, Timeout: d.spec.Timeout,
 	})
 	if err != nil {
 		return nil, err

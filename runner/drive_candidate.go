@@ -194,17 +194,23 @@ func (d *drive) kill(ref uint64) {
 	}
 }
 
-// env is the environment of a process: the challenge's, then the workload's, then the probe.
+// env is the environment of a process: the challenge's, then the workload's, then the probe and the diagnosis.
 func (d *drive) env(m *protocol.StartCandidate) map[string]string {
 	env := maps.Clone(d.spec.Env)
 	if env == nil {
 		env = map[string]string{}
 	}
 	maps.Copy(env, m.Env)
-	if d.spec.Probe && m.ProbePort > 0 {
-		file := url.URL{Scheme: "file", Path: path.Join(path.Dir(d.pod.Paths().App), probe.FileName)}
+	preload := func(name, variable string, port int) {
+		file := url.URL{Scheme: "file", Path: path.Join(path.Dir(d.pod.Paths().App), name)}
 		env["NODE_OPTIONS"] = strings.TrimSpace(env["NODE_OPTIONS"] + " --import " + file.String())
-		env[probe.PortVariable] = strconv.Itoa(m.ProbePort)
+		env[variable] = strconv.Itoa(port)
+	}
+	if d.spec.Probe && m.ProbePort > 0 {
+		preload(probe.FileName, probe.PortVariable, m.ProbePort)
+	}
+	if d.spec.Diagnose && m.DiagnosePort > 0 {
+		preload(probe.DiagnoseFileName, probe.DiagnosePortVariable, m.DiagnosePort)
 	}
 	return env
 }

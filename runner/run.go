@@ -25,6 +25,7 @@ type RunSpec struct {
 	DataDir   string
 	OutBytes  int64
 	Probe     bool          // preload the probe
+	Diagnose  bool          // preload the diagnosis too: the run explains, and must not be scored
 	Timeout   time.Duration // of the whole run, a backstop above the time limits of its executions
 
 	Progress func(workload.Progress)

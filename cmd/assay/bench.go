@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
-	"path"
-	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,237 +14,165 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assay-run/assay/graders"
-	"github.com/assay-run/assay/internal/evidence"
-	"github.com/assay-run/assay/internal/workload"
-	"github.com/assay-run/assay/runner"
-	"github.com/assay-run/assay/runner/docker"
-)
-
-// clockFile is added to the measured program. It says how long the process has lived, on its own clock, in both ways of
-// running it: so neither the engine's nor the driver's share in starting and ending a container counts.
-const (
-	clockFile   = "bench-clock.mjs"
-	clockSource = "process.on('exit', () => process.stderr.write(`bench-clock ${performance.now()}\\n`));\n"
-	clockWord   = "bench-clock "
+	"github.com/assay-run/assay/internal/accuracy"
 )
 
 type benchOptions struct {
+	quick      bool
 	pairs      int
 	size, json string
+	hz         float64
+	tools      string
 }
 
-// benchResult is what `assay bench --json` writes.
-type benchResult struct {
-	SizeBytes int64     `json:"sizeBytes"`
-	PodMs     []float64 `json:"podMs"`  // life of the process in a pod, probe and sampling on
-	BareMs    []float64 `json:"bareMs"` // life of the process in a plain container
-	// Throughput is that in the pod by that of the bare container: the median of the ratios of neighbours.
-	Throughput float64 `json:"throughput"`
-	// FixedMs is the wall time of a pod run less the life of the process in it.
-	FixedMs  []float64 `json:"fixedMs"`
-	FixedP50 float64   `json:"fixedP50Ms"`
-	FixedP95 float64   `json:"fixedP95Ms"`
+// few is the first number in a quick bench, the second in a proper one.
+func (o benchOptions) few(quick, proper int) int {
+	if o.quick {
+		return quick
+	}
+	return proper
 }
+
+// bench is one of the benches: it fills its part of the report.
+type bench struct {
+	name, asks string
+	run        func(*app, context.Context, benchOptions, *accuracy.Report) error
+}
+
+// benches are all of them, in the order in which they run.
+func benches() []bench {
+	return []bench{
+		{"overhead", "what being measured costs a submission, and the fixed cost of a run", (*app).benchOverhead},
+		{"stalls", "event loops blocked for known times: reported against true", (*app).benchStalls},
+		{"memory", "known allocations: reported against true", (*app).benchMemory},
+		{"load", "load generators on a server with known stalls (needs Node on this machine)", (*app).benchLoad},
+		{"loggen", "how fast logs are made, against what the disk takes", (*app).benchLoggen},
+	}
+}
+
+// benchAll names all benches at once.
+const benchAll = "all"
 
 func (a *app) benchCommand() *cobra.Command {
 	var opts benchOptions
+	var list strings.Builder
+	names := []string{benchAll}
+	for _, b := range benches() {
+		fmt.Fprintf(&list, "  %-9s %s\n", b.name, b.asks)
+		names = append(names, b.name)
+	}
 	c := &cobra.Command{
-		Use:   "bench",
-		Short: "Measure what being measured costs a submission on this machine",
-		Long: `Run the reference solution of log-aggregate on one file, alternately in a pod (driver, probe, heartbeat and
-sampling at work) and in a plain container without any of them, on the same core. Prints throughput as a ratio,
-and the fixed cost of a run: wall time less the life of the process itself.`,
-		Example: "  assay bench\n  assay bench --pairs 9 --size 1GiB --json bench.json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.bench(cmd.Context(), opts)
+		Use:       "bench [NAME]",
+		ValidArgs: names,
+		Short:     "Measure how right Assay's own figures are on this machine",
+		Long: `Compare what Assay reports with what is known to be true, and say what measuring costs. The benches are:
+
+` + list.String() + `  all       all of them, about 15 minutes; 3 with --quick
+
+docs/measurement.md says how each is made and what the figures mean.`,
+		Example: `  assay bench                                 what being measured costs
+  assay bench stalls --quick                  a first look at stalls
+  assay bench stalls --hz 1000                the same with a quicker heartbeat than gradings have
+  assay bench all --json bench.json           everything, for programs
+  assay bench overhead --pairs 9 --size 1GiB  more pairs of runs`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := benches()[0].name
+			if len(args) > 0 {
+				name = args[0]
+			}
+			return a.bench(cmd.Context(), name, opts)
 		},
 	}
-	c.Flags().IntVar(&opts.pairs, "pairs", 5, "how many pairs of runs")
-	c.Flags().StringVar(&opts.size, "size", "1GiB", "size of the file")
-	c.Flags().StringVar(&opts.json, "json", "", "write a machine-readable result to this file")
+	f := c.Flags()
+	f.BoolVar(&opts.quick, "quick", false, "few repetitions: a look, no proof")
+	f.StringVar(&opts.json, "json", "", "write a machine-readable result to this file")
+	f.IntVar(&opts.pairs, "pairs", 0, "overhead: how many pairs of runs (default 5, 2 with --quick)")
+	f.StringVar(&opts.size, "size", "", "overhead: size of the log that is worked through (default 512MiB, 128MiB with --quick)")
+	f.Float64Var(&opts.hz, "hz", 100, "stalls: beats a second; gradings use 100")
+	f.StringVar(&opts.tools, "tools", "", "load: folder into which npm has installed autocannon")
 	return c
 }
 
-func (a *app) bench(ctx context.Context, opts benchOptions) error {
-	if a.engineName != "docker" || opts.pairs < 1 {
-		return usagef("Use --engine docker and --pairs 1 or more.", "nothing can be compared")
+// complete checks the options and fills in what depends on others.
+func (o benchOptions) complete() (benchOptions, error) {
+	if o.pairs == 0 {
+		o.pairs = o.few(2, 5)
 	}
-	ch, err := a.challenge("log-aggregate")
+	if o.size == "" {
+		o.size = "512MiB"
+		if o.quick {
+			o.size = "128MiB"
+		}
+	}
+	if o.pairs < 1 || o.pairs > 100 {
+		return o, usagef("Use --pairs 1 to 100.", "%d pairs are not possible", o.pairs)
+	}
+	if o.hz < 1 || o.hz > 1000 {
+		return o, usagef("Use --hz 1 to 1000.", "%g beats a second are not possible", o.hz)
+	}
+	return o, nil
+}
+
+func (a *app) bench(ctx context.Context, name string, opts benchOptions) error {
+	chosen := slices.DeleteFunc(benches(), func(b bench) bool { return name != benchAll && name != b.name })
+	if len(chosen) == 0 {
+		return usagef("See `assay bench --help`.", "there is no bench %q", name)
+	}
+	if a.engineName != "docker" {
+		return usagef("Use --engine docker.", "what the bench measures is the pod")
+	}
+	opts, err := opts.complete()
 	if err != nil {
 		return err
 	}
-	b, err := a.openWorkbench(ctx, ch)
-	if err != nil {
-		return err
+	report := &accuracy.Report{Schema: accuracy.Schema, Started: time.Now().UTC(), Command: os.Args[1:], Quick: opts.quick,
+		LoadBefore: loadAverage(), CPUs: runtime.NumCPU()}
+	report.Environment.CPUModel = cpuModel()
+	for _, b := range chosen {
+		if err := b.run(a, ctx, opts, report); err != nil {
+			// What was measured so far took minutes.
+			return errors.Join(fmt.Errorf("bench %s: %w", b.name, err), a.showBench(report, opts.json))
+		}
 	}
-	res, err := b.compareWithBare(ctx, opts)
-	if err := errors.Join(err, b.Close()); err != nil {
-		return err
+	return a.showBench(report, opts.json)
+}
+
+// showBench prints the report, and writes it to a file when there is a name.
+func (a *app) showBench(r *accuracy.Report, name string) error {
+	fmt.Fprintf(a.out, "\n%s\n", r.Machine())
+	for _, s := range r.Sections() {
+		fmt.Fprintf(a.out, "\n%s\n\n%s", s.Title, s.Table.String())
+		for i, remark := range s.Remarks {
+			if i == 0 {
+				fmt.Fprintln(a.out)
+			}
+			fmt.Fprintln(a.out, remark)
+		}
 	}
-	res.print(a)
-	if opts.json == "" {
+	if name == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(res, "", "  ")
+	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
-	if err := os.WriteFile(opts.json, append(data, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(name, append(data, '\n'), 0o644); err != nil {
 		return usagef("Choose a file that you can write.", "write result: %w", err)
 	}
 	return nil
 }
 
-func (r *benchResult) print(a *app) {
-	fmt.Fprintf(a.out, "in the pod           %s ms\n", joinMs(r.PodMs))
-	fmt.Fprintf(a.out, "bare container       %s ms\n", joinMs(r.BareMs))
-	fmt.Fprintf(a.out, "throughput, pod by bare    %.3f (bar: 0.98)\n", r.Throughput)
-	fmt.Fprintf(a.out, "fixed cost of a run        p50 %.0f ms, p95 %.0f ms (bar: p95 1000 ms)\n", r.FixedP50, r.FixedP95)
-}
-
-func joinMs(v []float64) string {
-	words := make([]string, 0, len(v))
-	for _, x := range v {
-		words = append(words, fmt.Sprintf("%.0f", x))
-	}
-	return strings.Join(words, " ")
-}
-
-// clocked is the reference with the clock, staged.
-type clocked struct {
-	b         *workbench
-	engine    *docker.Engine
-	workspace runner.Workspace
-	prepared  graders.Prepared
-	start     []string
-}
-
-func (b *workbench) compareWithBare(ctx context.Context, opts benchOptions) (_ *benchResult, err error) {
-	engine, ok := b.engine.Engine.(*docker.Engine)
-	if !ok {
-		return nil, errors.New("compare with a bare container: this is not the docker engine")
-	}
-	grader := gradersByName()["log-aggregate"]
-	with := map[string]any{"kind": "plain", "size": opts.size}
-	if err := grader.Check(with); err != nil {
-		return nil, usagef("Give a size like 1GiB.", "%w", err)
-	}
-	c := &clocked{b: b, engine: engine}
-	c.prepared, err = grader.Prepare(ctx, graders.Preparation{
-		Scenario: "main", With: with, Seed: make([]byte, 32), Timeout: 30 * time.Minute, CacheDir: b.app.cacheDir,
-		Report: func(p workload.Progress) { b.display.Update(p.Phase, p.Done, p.Total, p.Unit) },
-	})
+// loadAverage is the machine's, of one minute; 0 where it is not known.
+func loadAverage() float64 {
+	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
-		return nil, fmt.Errorf("prepare file: %w", err)
+		return 0
 	}
-	dir, err := b.solution(path.Join(b.challenge.Reference))
+	first, _, _ := strings.Cut(string(text), " ")
+	load, err := strconv.ParseFloat(first, 64)
 	if err != nil {
-		return nil, err
+		return 0
 	}
-	if err := os.WriteFile(filepath.Join(dir, clockFile), []byte(clockSource), 0o644); err != nil {
-		return nil, fmt.Errorf("add clock: %w", err)
-	}
-	if c.workspace, err = engine.Stage(ctx, runner.StageSpec{Name: "bench", Dir: dir}); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, c.workspace.Close(ctx)) }()
-	start := b.reference.Manifest.Start
-	c.start = append([]string{start[0], "--import", "./" + clockFile}, start[1:]...)
-	return c.alternate(ctx, opts.pairs)
-}
-
-func (c *clocked) alternate(ctx context.Context, pairs int) (*benchResult, error) {
-	// The first run of a new build makes the driver's image, and fills caches: it does not count.
-	if _, err := c.inPod(ctx, &benchResult{}); err != nil {
-		return nil, err
-	}
-	res := &benchResult{SizeBytes: c.prepared.Bytes}
-	var ratios []float64
-	for i := range pairs {
-		var pod, bare float64
-		runs := []func() error{
-			func() (err error) { pod, err = c.inPod(ctx, res); return },
-			func() (err error) { bare, err = c.bare(ctx); return },
-		}
-		if i%2 == 1 {
-			slices.Reverse(runs)
-		}
-		for j, run := range runs {
-			c.b.display.Update(fmt.Sprintf("run %d of %d", 2*i+j+1, 2*pairs), 0, 0, "")
-			if err := runner.PreparePageCache(ctx, runner.CacheWarm, c.prepared.Files); err != nil {
-				return nil, err
-			}
-			if err := run(); err != nil {
-				return nil, err
-			}
-		}
-		res.PodMs, res.BareMs = append(res.PodMs, pod), append(res.BareMs, bare)
-		ratios = append(ratios, bare/pod)
-	}
-	c.b.display.Done()
-	res.Throughput = quantile(ratios, 0.5)
-	res.FixedP50, res.FixedP95 = quantile(res.FixedMs, 0.5), quantile(res.FixedMs, 0.95)
-	return res, nil
-}
-
-func (c *clocked) inPod(ctx context.Context, res *benchResult) (float64, error) {
-	started := time.Now()
-	run, err := runner.Drive(ctx, c.engine, runner.RunSpec{
-		Scenario: "main", Role: evidence.Reference, Workload: "log-aggregate", Params: c.prepared.Params,
-		Workspace: c.workspace, Start: c.start, Limits: runner.DefaultLimits(), Slot: c.b.slot.Slot,
-		DataDir: c.prepared.DataDir, Probe: true, Timeout: time.Hour,
-	})
-	wall := float64(time.Since(started)) / 1e6
-	if err != nil {
-		return 0, err
-	}
-	e := run.Executions[0]
-	ms, err := clockOf(e.Exit, e.Stderr.Text)
-	if err == nil {
-		res.FixedMs = append(res.FixedMs, wall-ms)
-	}
-	return ms, err
-}
-
-func (c *clocked) bare(ctx context.Context) (float64, error) {
-	rel, err := filepath.Rel(c.prepared.DataDir, c.prepared.Files[0])
-	if err != nil {
-		return 0, fmt.Errorf("find input file: %w", err)
-	}
-	out, err := c.engine.RunBare(ctx, docker.BareSpec{
-		Workspace: c.workspace, Cores: c.b.slot.CandidateCores, MemoryBytes: runner.DefaultLimits().MemoryBytes,
-		DataDir: c.prepared.DataDir,
-		Argv: append(slices.Clone(c.start), "--input", path.Join(docker.DataPath, filepath.ToSlash(rel)),
-			"--out", path.Join(docker.OutPath, "out.json")),
-		Env: map[string]string{"STATUS_PORT": "20001"},
-	})
-	if err != nil {
-		return 0, err
-	}
-	return clockOf(out.Exit, out.Stderr.Text)
-}
-
-// clockOf reads what the clock has printed at the end.
-func clockOf(exit evidence.Exit, stderr string) (float64, error) {
-	_, after, found := strings.Cut(stderr, clockWord)
-	if !exit.OK() || !found {
-		return 0, fmt.Errorf("run reference: it ended as %s, code %d: %.300s", exit.Status, exit.Code, stderr)
-	}
-	return strconv.ParseFloat(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]), 64)
-}
-
-// quantile is the smallest value that has at least the share q of all values at or below it (nearest rank); for a median
-// of an even number, the mean of the two in the middle.
-func quantile(values []float64, q float64) float64 {
-	if len(values) == 0 {
-		return math.NaN()
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	if q == 0.5 && n%2 == 0 {
-		return (sorted[n/2-1] + sorted[n/2]) / 2
-	}
-	return sorted[min(n-1, max(0, int(math.Ceil(q*float64(n)))-1))]
+	return load
 }

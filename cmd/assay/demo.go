@@ -65,7 +65,7 @@ func (b *workbench) demonstrate(ctx context.Context, name, out string) (string, 
 	if err != nil {
 		return "", fmt.Errorf("find folder for the reports: %w", err)
 	}
-	rep, err := b.grade(ctx, gradeRequest{path: dir, mode: "quick", out: to})
+	rep, err := b.grade(ctx, gradeRequest{path: dir, mode: "quick", out: to, diagnose: true})
 	if err != nil {
 		return "", err
 	}

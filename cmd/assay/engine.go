@@ -77,7 +77,7 @@ func (s *engineSession) openProcess(a *app, driver string) error {
 	engine, err := process.New(process.Config{
 		Session: s.session.ID, StateID: s.state.ID(), SessionAlive: s.state.Alive, Dir: os.TempDir(), Path: path,
 		DriverBinary: driver, DriverArgs: driverArgs(),
-		ProbeSource: probe.Source(), Logger: a.log,
+		ProbeSource: probe.Source(), DiagnoseSource: probe.DiagnoseSource(), Logger: a.log,
 	})
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (s *engineSession) openDocker(ctx context.Context, a *app, driver, node str
 		Host: a.dockerHost, Session: s.session.ID, StateID: s.state.ID(), SessionAlive: s.state.Alive,
 		DriverBinary: driver, DriverArgs: driverArgs(),
 		Image: s.image, BuildImage: docker.BuildImage(major),
-		ProbeSource: probe.Source(), CABundle: a.caBundle, Logger: a.log,
+		ProbeSource: probe.Source(), DiagnoseSource: probe.DiagnoseSource(), CABundle: a.caBundle, Logger: a.log,
 		Egress: docker.Egress{Args: []string{egressName}, Upstream: upstream},
 	})
 	if err != nil {

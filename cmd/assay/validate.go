@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -27,12 +28,15 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check a challenge: grade its bundled solutions and compare with what each must get",
 		Long: `Grade every bundled solution of a challenge (all challenges when no ID is given) and compare reason codes,
 verdict and score with what challenge.yaml says. A gaming solution must gain at most 5 points over its
-honest twin, or be withheld as tampered.
+honest twin, or be withheld as tampered, and no flawed one may get more than the reference.
+
+With --runs, solutions are graded again on fresh data, and verdicts or codes that change are counted.
 
 Exit code 0 when every solution got what it must, 1 otherwise.`,
 		Example: `  assay validate
   assay validate log-aggregate --mode quick
-  assay validate log-aggregate --only 'flawed/*' --runs 3 --json result.json`,
+  assay validate log-aggregate --only 'flawed/*' --runs 3 --json result.json
+  assay validate log-aggregate --runs 10 --neighbour     the same beside a load on the other cores`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.validate(cmd.Context(), args, opts)
@@ -42,6 +46,7 @@ Exit code 0 when every solution got what it must, 1 otherwise.`,
 	c.Flags().IntVar(&opts.runs, "runs", 1, "how often each solution is graded")
 	c.Flags().StringVar(&opts.only, "only", "*/*,*", "comma-separated patterns of solutions, e.g. 'flawed/*'")
 	c.Flags().StringVar(&opts.out, "out", "", "keep every report in this folder")
+	c.Flags().BoolVar(&opts.neighbour, "neighbour", false, "keep the cores beside the submission's busy meanwhile: nothing may change")
 	c.Flags().StringVar(&opts.json, "json", "", "write a machine-readable result to this file")
 	return c
 }
@@ -49,6 +54,7 @@ Exit code 0 when every solution got what it must, 1 otherwise.`,
 type validateOptions struct {
 	mode, only, out, json string
 	runs                  int
+	neighbour             bool
 }
 
 // maxInvalid is how many invalid gradings of one solution are set aside: they say that the machine was busy, and nothing
@@ -123,6 +129,13 @@ func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, o
 		return nil, err
 	}
 	defer bench.Close()
+	if opts.neighbour {
+		stop, err := a.startNeighbour(ctx, bench.slot.Slot)
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
+	}
 	scores := map[string]float64{}
 	var results []fixtureResult
 	for run := range opts.runs {
@@ -137,6 +150,8 @@ func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, o
 			if f.Twin != "" {
 				r.checkTwin(f, scores)
 			}
+			r.checkOrder(scores)
+			r.checkParity(scores)
 			scores[f.Name] = r.Score
 			r.OK = len(r.Problems) == 0
 			a.sayFixture(r)
@@ -229,6 +244,31 @@ func (r *fixtureResult) checkTwin(f challenges.Fixture, scores map[string]float6
 	}
 }
 
+// checkOrder holds that having a fault earns no points: no flawed solution gets more than the reference, the noise of a score aside.
+func (r *fixtureResult) checkOrder(scores map[string]float64) {
+	const noise = 1
+	best, graded := scores["reference"]
+	if graded && r.Kind == "flawed" && r.Score > best+noise {
+		r.Problems = append(r.Problems, fmt.Sprintf("gets %.1f points more than the reference", r.Score-best))
+	}
+}
+
+// parityGap is how far the scores of one design in several dresses may lie apart (catalogue §5.6).
+const parityGap = 3
+
+// checkParity compares one dress of a design with the first one that was graded.
+func (r *fixtureResult) checkParity(scores map[string]float64) {
+	const first = "first parity fixture"
+	if r.Kind != "parity" || r.Verdict == string(grading.Invalid) {
+		return
+	}
+	if other, graded := scores[first]; !graded {
+		scores[first] = r.Score
+	} else if math.Abs(r.Score-other) > parityGap {
+		r.Problems = append(r.Problems, fmt.Sprintf("differs by %.1f points from the first one of its kind", r.Score-other))
+	}
+}
+
 func (a *app) sayFixture(r fixtureResult) {
 	word := "ok"
 	if !r.OK {
@@ -252,10 +292,15 @@ func (a *app) writeValidation(all []fixtureResult, opts validateOptions) error {
 		t.AppendRow(table.Row{r.Challenge + "/" + r.Fixture, r.Mode, fmt.Sprintf("%.1f", r.Score), r.Verdict, strings.Join(r.Codes, " "), note})
 	}
 	t.Render()
+	sum := summarise(all)
+	sum.Neighbour = opts.neighbour
+	if opts.runs > 1 {
+		fmt.Fprintln(a.out, sum.sentence())
+	}
 	if opts.json == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(all, "", "  ")
+	data, err := json.MarshalIndent(validation{Schema: validationSchema, Summary: sum, Results: all}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode validation: %w", err)
 	}
@@ -263,6 +308,67 @@ func (a *app) writeValidation(all []fixtureResult, opts validateOptions) error {
 		return usagef("Choose a file that you can write.", "write validation: %w", err)
 	}
 	return nil
+}
+
+// validationSchema names the form of the result file.
+const validationSchema = "assay.validation/1"
+
+// validation is the result file.
+type validation struct {
+	Schema  string          `json:"schema"`
+	Summary stability       `json:"summary"`
+	Results []fixtureResult `json:"results"`
+}
+
+// stability says what changed when solutions were graded again. A solution's first grading is what the others are compared with.
+type stability struct {
+	Gradings        int     `json:"gradings"`
+	Solutions       int     `json:"solutions"`
+	Neighbour       bool    `json:"neighbour"`
+	ChangedVerdicts int     `json:"changedVerdicts"`
+	ChangedCodes    int     `json:"changedCodes"`
+	Invalid         int     `json:"invalid"`       // gradings that were invalid and set aside
+	LargestSpread   float64 `json:"largestSpread"` // of scores of one solution
+	SpreadOf        string  `json:"spreadOf"`
+}
+
+func summarise(all []fixtureResult) stability {
+	s := stability{Gradings: len(all)}
+	type seen struct {
+		first     fixtureResult
+		low, high float64
+	}
+	by := map[string]*seen{}
+	for _, r := range all {
+		name := r.Challenge + "/" + r.Fixture
+		s.Invalid += r.Again
+		k := by[name]
+		if k == nil {
+			by[name] = &seen{r, r.Score, r.Score}
+			continue
+		}
+		if r.Verdict != k.first.Verdict {
+			s.ChangedVerdicts++
+		}
+		if !slices.Equal(r.Codes, k.first.Codes) {
+			s.ChangedCodes++
+		}
+		k.low, k.high = min(k.low, r.Score), max(k.high, r.Score)
+		if spread := k.high - k.low; spread > s.LargestSpread || s.SpreadOf == "" {
+			s.LargestSpread, s.SpreadOf = spread, name
+		}
+	}
+	s.Solutions = len(by)
+	return s
+}
+
+func (s stability) sentence() string {
+	beside := ""
+	if s.Neighbour {
+		beside = " beside a busy neighbour"
+	}
+	return fmt.Sprintf("%d gradings of %d solutions%s: %d changed verdicts, %d changed codes; scores of one solution differ by %.1f at most (%s); %d invalid gradings set aside.",
+		s.Gradings, s.Solutions, beside, s.ChangedVerdicts, s.ChangedCodes, s.LargestSpread, s.SpreadOf, s.Invalid)
 }
 
 func matchesAny(patterns, name string) bool {

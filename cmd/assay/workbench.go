@@ -56,6 +56,8 @@ type workbench struct {
 	env       evidence.Environment
 	reference *intake.Submission
 	control   *intake.Submission
+	unchecked bool             // leaves out the check of the harness
+	idle      runner.Workspace // of the harness check; nil until the first one
 }
 
 // openWorkbench prepares everything that gradings of a challenge share, and waits for free cores.
@@ -105,6 +107,7 @@ func (b *workbench) Close() error {
 	if b.slot != nil {
 		b.slot.Release()
 	}
+	errs = append(errs, b.closeIdle())
 	if b.engine != nil {
 		errs = append(errs, b.engine.Close())
 		b.engine = nil
@@ -148,6 +151,8 @@ type gradeRequest struct {
 	mode string
 	out  string // folder for the report; empty keeps none
 	seed []byte
+	// diagnose says why event-loop or memory points were lost, by one more run that is not scored.
+	diagnose bool
 }
 
 // grade opens, grades and judges one submission.
@@ -164,11 +169,13 @@ func (b *workbench) gradeSubmission(ctx context.Context, sub *intake.Submission,
 	cache := pageCache{}
 	ev, err := grading.Grade(ctx, grading.Deps{
 		Engine: b.engine.Engine, Graders: gradersByName(), PrepareCache: cache.prepare, Progress: b.show,
+		Harness: b.harness(),
 	}, grading.Request{
 		Challenge: b.challenge, Mode: req.mode, Seed: req.seed,
 		Submission: solutionOf(sub), Record: sub.Evidence(),
 		Reference: solutionOf(b.reference), Control: solutionOf(b.control),
 		Slot: b.slot.Slot, CacheDir: b.app.cacheDir, CacheLimit: b.app.cacheBytes, Environment: b.env,
+		Diagnose: req.diagnose,
 	})
 	b.display.Done()
 	if err != nil {

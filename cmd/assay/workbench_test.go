@@ -75,15 +75,6 @@ func TestCodesMatch(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
-	t.Parallel()
-	values := []float64{4, 1, 3, 2}
-	assert.InDelta(t, 2.5, quantile(values, 0.5), 0)
-	assert.InDelta(t, 4.0, quantile(values, 0.95), 0)
-	assert.InDelta(t, 1.0, quantile(values, 0), 0)
-	assert.InDelta(t, 3.0, quantile([]float64{3}, 0.5), 0)
-}
-
 func TestClock(t *testing.T) {
 	t.Parallel()
 	ok := evidenceExit(0)

@@ -27,19 +27,18 @@ var errSelf = errors.New("connected with itself")
 // conn is one connection, used by one beat at a time. Requests are written as one prepared piece: net/http's client has
 // locks and goroutines of its own, whose jitter would be counted as the submission's.
 type conn struct {
-	nc      net.Conn
-	in      *bufio.Reader
-	limit   io.LimitedReader // between nc and in; topped up for each answer
-	request []byte
+	nc    net.Conn
+	in    *bufio.Reader
+	limit io.LimitedReader // between nc and in; topped up for each answer
 }
 
 // dial opens a connection.
-func dial(ctx context.Context, addr string, request []byte) (*conn, error) {
-	return dialFrom(ctx, nil, addr, request)
+func dial(ctx context.Context, addr string) (*conn, error) {
+	return dialFrom(ctx, nil, addr)
 }
 
 // dialFrom is dial from a local address, nil for any.
-func dialFrom(ctx context.Context, local net.Addr, addr string, request []byte) (*conn, error) {
+func dialFrom(ctx context.Context, local net.Addr, addr string) (*conn, error) {
 	d := net.Dialer{LocalAddr: local}
 	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -48,22 +47,22 @@ func dialFrom(ctx context.Context, local net.Addr, addr string, request []byte) 
 	if nc.LocalAddr().String() == nc.RemoteAddr().String() {
 		return nil, errors.Join(errSelf, nc.Close())
 	}
-	c := &conn{nc: nc, request: request}
+	c := &conn{nc: nc}
 	c.limit.R = nc
 	c.in = bufio.NewReaderSize(&c.limit, 4<<10)
 	return c, nil
 }
 
-// requestBytes is the request of every beat.
+// requestBytes is the request of a beat unless Options.Request makes another.
 func requestBytes(addr, path string) []byte {
 	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nAccept: application/json\r\n\r\n")
 }
 
-// ask sends the request and waits for the answer, without a time limit: whoever gives up closes the connection. keep
+// ask sends a request and waits for the answer, without a time limit: whoever gives up closes the connection. keep
 // says whether the connection can be used again.
-func (c *conn) ask() (a Answer, keep bool, err error) {
+func (c *conn) ask(request []byte) (a Answer, keep bool, err error) {
 	a.Sent = time.Now()
-	if _, err := c.nc.Write(c.request); err != nil {
+	if _, err := c.nc.Write(request); err != nil {
 		return a, false, fmt.Errorf("write request: %w", err)
 	}
 	c.limit.N = headLimit + bodyLimit

@@ -11,11 +11,12 @@ import (
 
 // Monitor sends beats until it is stopped.
 type Monitor struct {
-	o       Options
-	request []byte
-	ledger  *ledger
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
+	o      Options
+	ledger *ledger
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	answered chan struct{} // closed at the first good answer
 
 	mu      sync.Mutex
 	open    map[*conn]struct{} // every connection, to be closed at the end
@@ -25,6 +26,7 @@ type Monitor struct {
 	closed  bool
 
 	stop   sync.Once
+	end    time.Duration
 	result evidence.Heartbeat
 	curve  evidence.Series
 }
@@ -36,7 +38,7 @@ func Start(ctx context.Context, o Options) (*Monitor, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	m := &Monitor{o: o, request: requestBytes(o.Addr, o.Path), ledger: newLedger(o), cancel: cancel, open: map[*conn]struct{}{}}
+	m := &Monitor{o: o, ledger: newLedger(o), cancel: cancel, open: map[*conn]struct{}{}, answered: make(chan struct{})}
 	m.wg.Go(func() { // whoever waits for an answer is woken by the end of its connection
 		<-ctx.Done()
 		m.closeAll()
@@ -51,10 +53,35 @@ func (m *Monitor) Stop() (evidence.Heartbeat, evidence.Series) {
 		end := m.now()
 		m.cancel()
 		m.wg.Wait()
+		if m.o.Stolen != nil {
+			m.ledger.steal(m.o.Stolen(), m.o.Start)
+		}
 		m.result, m.curve = m.ledger.close(end)
-		m.result.Target = "GET " + m.o.Path
+		m.result.Target = m.o.Target
+		m.end = end
 	})
 	return m.result, m.curve
+}
+
+// Answered waits for the first good answer and returns when it came; ok is false when none came in time or ctx ended.
+func (m *Monitor) Answered(ctx context.Context, within time.Duration) (at time.Time, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	select {
+	case <-m.answered:
+		return m.o.Start.Add(m.ledger.firstAnswer()), true
+	case <-ctx.Done():
+		return time.Time{}, false
+	}
+}
+
+// Window is what Stop returned, but of the beats that were due between two moments only: the time in which a submission was
+// given its work. Counts of requests (Sent, Failed) are those of all. It calls Stop.
+func (m *Monitor) Window(from, to time.Time) evidence.Heartbeat {
+	m.Stop()
+	hb := m.ledger.window(from.Sub(m.o.Start), to.Sub(m.o.Start), m.end)
+	hb.Target = m.o.Target
+	return hb
 }
 
 // now is the time since the start of the process.
@@ -82,7 +109,7 @@ func (m *Monitor) knock(ctx context.Context) (next int, ok bool) {
 		if err != nil {
 			continue // not listening yet
 		}
-		a, c, out := m.ask(c)
+		a, c, out := m.ask(c, i)
 		if out != good && ctx.Err() == nil {
 			m.ledger.countFailed()
 		}
@@ -91,7 +118,9 @@ func (m *Monitor) knock(ctx context.Context) (next int, ok bool) {
 		m.release(c)
 		m.mu.Unlock()
 		if out == good {
-			return m.ledger.knocked(a.Got.Sub(m.o.Start)), true
+			next = m.ledger.knocked(a.Got.Sub(m.o.Start))
+			close(m.answered)
+			return next, true
 		}
 	}
 }
@@ -147,7 +176,7 @@ func (m *Monitor) beat(ctx context.Context, c *conn, i int) *conn {
 			c, err = m.connect(ctx)
 		}
 		if err == nil {
-			a, c, out = m.ask(c)
+			a, c, out = m.ask(c, i)
 		}
 		switch {
 		case out == good:
@@ -173,10 +202,11 @@ const (
 	good
 )
 
-// ask does one request. The connection comes back when it can be used again; otherwise it has been closed.
-func (m *Monitor) ask(c *conn) (Answer, *conn, outcome) {
+// ask does the request of beat i. The connection comes back when it can be used again; otherwise it has been closed.
+func (m *Monitor) ask(c *conn, i int) (Answer, *conn, outcome) {
 	m.ledger.countSent()
-	a, keep, err := c.ask()
+	a, keep, err := c.ask(m.o.Request(i))
+	a.Beat = i
 	if err != nil || !keep {
 		m.discard(c)
 		c = nil
@@ -194,7 +224,7 @@ var errClosed = errors.New("heartbeat has ended")
 
 // connect opens a connection and registers it.
 func (m *Monitor) connect(ctx context.Context) (*conn, error) {
-	c, err := dial(ctx, m.o.Addr, m.request)
+	c, err := dial(ctx, m.o.Addr)
 	if err != nil {
 		return nil, err
 	}

@@ -98,10 +98,11 @@ func TestStall(t *testing.T) {
 	g.mu.Unlock()
 	g.wait(t, 40)
 	hb, _ := m.Stop()
-	assert.GreaterOrEqual(t, hb.StallNs, int64(stall)*9/10)
+	// On a busy machine our own sender may not run for a part of it, which is then not the server's.
+	assert.GreaterOrEqual(t, hb.StallNs+hb.OwnPausedNs, int64(stall)*9/10)
 	assert.LessOrEqual(t, hb.StallNs, int64(stall)*3)
 	assert.GreaterOrEqual(t, hb.MaxNs, hb.StallNs)
-	assert.GreaterOrEqual(t, hb.P99Ns, int64(stall)/2, "the schedule stood still with the server")
+	assert.GreaterOrEqual(t, hb.P99Ns+hb.OwnPausedNs, int64(stall)/2, "the schedule stood still with the server")
 	// The stall alone is 40 beats.
 	assert.GreaterOrEqual(t, hb.Due, 45)
 }
@@ -321,6 +322,6 @@ func TestNoConnectionWithItself(t *testing.T) {
 	require.NoError(t, err)
 	addr := l.Addr().(*net.TCPAddr)
 	require.NoError(t, l.Close())
-	_, err = dialFrom(t.Context(), addr, addr.String(), nil)
+	_, err = dialFrom(t.Context(), addr, addr.String())
 	require.ErrorIs(t, err, errSelf)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
 )
 
 // ledger knows what became of every beat. All times are since the start of the process.
@@ -27,6 +28,8 @@ type ledger struct {
 	late    time.Duration // largest lateness of the sender itself
 	// pauses are times in which the sender itself did not run, ascending and apart from each other.
 	pauses []pause
+	// stolen are times in which the machine did not let the submission run, in the same form.
+	stolen []pause
 }
 
 // pause is a time in which the machine did not let this process run: a beat was due, and was noticed only at its end.
@@ -52,16 +55,48 @@ func (l *ledger) paused(due, now time.Duration) {
 	l.pauses = append(l.pauses, pause{due, now})
 }
 
-// forgiven are the pauses that are taken out of latencies, and their sum: none when there are too many.
-func (l *ledger) forgiven(end time.Duration) ([]pause, time.Duration) {
-	var sum time.Duration
-	for _, p := range l.pauses {
+// steal records the times that the machine took from the submission, given since the start of the schedule.
+func (l *ledger) steal(list []workload.Pause, start time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range list {
+		if to := p.To.Sub(start); to > 0 {
+			l.stolen = append(l.stolen, pause{max(p.From.Sub(start), 0), to})
+		}
+	}
+}
+
+// forgiven are the pauses that are taken out of latencies, ours and the machine's as one list, and the sum of each: none when
+// there are too many.
+func (l *ledger) forgiven(end time.Duration) (list []pause, own, stolen time.Duration) {
+	own, stolen = length(l.pauses), length(l.stolen)
+	list = joined(l.pauses, l.stolen)
+	if float64(length(list)) > maxPaused*float64(end) {
+		return nil, 0, 0
+	}
+	return list, own, stolen
+}
+
+func length(list []pause) (sum time.Duration) {
+	for _, p := range list {
 		sum += p.to - p.from
 	}
-	if float64(sum) > maxPaused*float64(end) {
-		return nil, 0
+	return sum
+}
+
+// joined is the union of two lists, ascending and apart from each other.
+func joined(a, b []pause) []pause {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(x, y pause) int { return cmp.Compare(x.from, y.from) })
+	var out []pause
+	for _, p := range all {
+		if n := len(out); n > 0 && p.from <= out[n-1].to {
+			out[n-1].to = max(out[n-1].to, p.to)
+			continue
+		}
+		out = append(out, p)
 	}
-	return l.pauses, sum
+	return out
 }
 
 // without takes from the latency of a beat what our own pauses added to it. pauses are ascending, so those before the
@@ -132,6 +167,13 @@ func (l *ledger) knocked(at time.Duration) int {
 	return next
 }
 
+// firstAnswer is when the first good answer came; negative before it.
+func (l *ledger) firstAnswer() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first
+}
+
 // countFailed counts a failed try that settles no beat.
 func (l *ledger) countFailed() {
 	l.mu.Lock()
@@ -171,7 +213,7 @@ func (l *ledger) settled(end time.Duration) []beat {
 		begin = min(begin, l.first)
 	}
 	l.grow(l.number(end))
-	pauses, _ := l.forgiven(end)
+	pauses, _, _ := l.forgiven(end)
 	skip := 0
 	beats := make([]beat, 0, len(l.latency))
 	for i, latency := range l.latency {
@@ -197,17 +239,32 @@ func (l *ledger) settled(end time.Duration) []beat {
 func (l *ledger) close(end time.Duration) (evidence.Heartbeat, evidence.Series) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	beats := l.settled(end)
+	var curve evidence.Thinner
+	for _, b := range beats {
+		curve.Add(b.due.Seconds(), float64(b.latency))
+	}
+	return l.sum(beats, end), curve.Series(evidence.SeriesHeartbeat, "ns")
+}
+
+// window sums up the beats that were due from one time to another.
+func (l *ledger) window(from, to, end time.Duration) evidence.Heartbeat {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	beats := slices.DeleteFunc(l.settled(end), func(b beat) bool { return b.due < from || b.due > to })
+	return l.sum(beats, end)
+}
+
+// sum is what is said about some beats. The caller holds mu.
+func (l *ledger) sum(beats []beat, end time.Duration) evidence.Heartbeat {
 	hb := evidence.Heartbeat{
 		Hz: float64(time.Second) / float64(l.period), Sent: l.sent, Failed: l.failed, FirstAnswerNs: int64(l.first), OwnLateNs: int64(l.late),
 	}
-	beats := l.settled(end)
-	_, own := l.forgiven(end)
-	hb.OwnPausedNs = int64(own)
+	_, own, stolen := l.forgiven(end)
+	hb.OwnPausedNs, hb.StolenNs = int64(own), int64(stolen)
 	latencies := make([]time.Duration, len(beats))
-	var curve evidence.Thinner
 	for i, b := range beats {
 		latencies[i] = b.latency
-		curve.Add(b.due.Seconds(), float64(b.latency))
 		hb.Due++
 		if b.answered {
 			hb.Answered++
@@ -220,7 +277,7 @@ func (l *ledger) close(end time.Duration) (evidence.Heartbeat, evidence.Series) 
 	hb.P50Ns, hb.P99Ns = quantile(latencies, 0.5), quantile(latencies, 0.99)
 	hb.P999Ns, hb.MaxNs = quantile(latencies, 0.999), quantile(latencies, 1)
 	hb.StallNs = int64(longestStall(beats))
-	return hb, curve.Series(evidence.SeriesHeartbeat, "ns")
+	return hb
 }
 
 // quantile is the nearest-rank quantile of sorted latencies, 0 when there are none. The record is complete and bounded, so

@@ -4,12 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/assay-run/assay/internal/workload"
 )
 
 // Options say where to send beats and how.
 type Options struct {
 	Addr string // host:port
-	Path string // e.g. "/progress"
+	Path string // e.g. "/progress"; the request is a GET of it unless Request says otherwise
+	// Request returns the bytes of the request of beat i, from the request line to the end of the body. A beat may be asked more
+	// than once, when a connection breaks. It is called from several goroutines and must be quick; nil for GET Path.
+	Request func(i int) []byte
+	// Target names what is asked in the evidence; "GET " and Path unless set.
+	Target string
 
 	// Start is when the process was started; the schedule begins there.
 	Start time.Time
@@ -22,12 +29,16 @@ type Options struct {
 	MaxInFlight int
 	// MaxBeats bounds the length of the record; 1<<20 unless set (8 MiB, almost 3 hours at 100 Hz). Later beats are not sent.
 	MaxBeats int
+	// Stolen returns times in which the machine kept the submission from running; they are taken out of latencies as our own pauses
+	// are. It is asked when the beats have ended; nil for none.
+	Stolen func() []workload.Pause
 	// Check says whether an answer is a good one; nil means that its status is 200. It is called from several goroutines.
 	Check func(Answer) bool
 }
 
 // Answer is what came back for one beat.
 type Answer struct {
+	Beat   int // number of the beat, as Options.Request was given it
 	Status int
 	Body   []byte    // at most 64 KiB; a longer body is a failure and is not shown to Check
 	Sent   time.Time // just before the request was written
@@ -54,6 +65,13 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.MaxBeats == 0 {
 		o.MaxBeats = 1 << 20
+	}
+	if o.Request == nil {
+		get := requestBytes(o.Addr, o.Path)
+		o.Request = func(int) []byte { return get }
+	}
+	if o.Target == "" {
+		o.Target = "GET " + o.Path
 	}
 	if o.Check == nil {
 		o.Check = func(a Answer) bool { return a.Status == 200 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/assay-run/assay/internal/workload"
 )
 
 // beats fills a ledger with one beat each 10 ms for a second: each noticed late and answered after a time of its own.
@@ -50,6 +52,39 @@ func TestOwnPausesAreTakenOut(t *testing.T) {
 			hb, _ := beats(tt.late, tt.latency).close(time.Second)
 			assert.Equal(t, tt.max.Milliseconds(), time.Duration(hb.MaxNs).Milliseconds())
 			assert.Equal(t, tt.paused, time.Duration(hb.OwnPausedNs))
+		})
+	}
+}
+
+func TestStolenTimeIsTakenOut(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	from := func(a, b int) workload.Pause {
+		return workload.Pause{From: start.Add(time.Duration(a) * ms), To: start.Add(time.Duration(b) * ms)}
+	}
+	onTime := func(int) time.Duration { return 0 }
+	tests := []struct {
+		name        string
+		late        func(i int) time.Duration
+		stolen      []workload.Pause
+		max, paused time.Duration
+	}{
+		{"nothing stolen", onTime, nil, 90 * ms, 0},
+		{"all of it", onTime, []workload.Pause{from(300, 390)}, 2 * ms, 90 * ms},
+		{"a part of it", onTime, []workload.Pause{from(300, 340)}, 50 * ms, 40 * ms},
+		{"elsewhere", onTime, []workload.Pause{from(500, 590)}, 90 * ms, 90 * ms},
+		{"at the same time as our own pause: not twice", during(300, 390, 0), []workload.Pause{from(300, 390)}, 2 * ms, 90 * ms},
+		{"before the schedule began", onTime, []workload.Pause{from(-90, -10)}, 90 * ms, 0},
+		{"too much is not believed", onTime, []workload.Pause{from(300, 390), from(500, 590)}, 90 * ms, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := beats(tt.late, during(300, 390, 2*ms))
+			l.steal(tt.stolen, start)
+			hb, _ := l.close(time.Second)
+			assert.Equal(t, tt.max.Milliseconds(), time.Duration(hb.MaxNs).Milliseconds())
+			assert.Equal(t, tt.paused, time.Duration(hb.StolenNs))
 		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -74,7 +75,7 @@ func growth(small, large sized) (evidence.Measures, bool) {
 		m.Findings = []evidence.Finding{{
 			Code: codeMemUnbounded, Scenario: large.scenario, Execution: mainExecution, AtSeconds: -1,
 			Detail: fmt.Sprintf("It needed %s for %s lines and %s for %s lines: %.1f bytes more for each further line.",
-				mebibytes(small.peak), number(small.lines), mebibytes(large.peak), number(large.lines), float64(bytes)/float64(lines)),
+				signs.Mebibytes(small.peak), signs.Number(small.lines), signs.Mebibytes(large.peak), signs.Number(large.lines), float64(bytes)/float64(lines)),
 		}}
 	}
 	return m, true

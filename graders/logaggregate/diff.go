@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/assay-run/assay/graders/loggen"
+	"github.com/assay-run/assay/graders/signs"
 )
 
 // difference is one part of a result that is wrong.
@@ -31,7 +32,7 @@ func compare(got *result, want *loggen.Truth) []difference {
 	add(partBad, compareNumber(partBad, got.bad, want.Bad))
 	add(partServices, compareMaps(partServices, got.services, want.ByService, compareService))
 	add(partHours, compareMaps(partHours, got.hours, want.ByHour, func(got, want int64) string {
-		return fmt.Sprintf("is %s, expected %s", number(got), number(want))
+		return fmt.Sprintf("is %s, expected %s", signs.Number(got), signs.Number(want))
 	}))
 	add(partSlowest, compareSlowest(got.slowest, want.Slowest))
 	add(partCodePoints, compareNumber(partCodePoints, got.codePoints, want.MsgCodePoints))
@@ -42,7 +43,7 @@ func compareNumber(name string, got *int64, want int64) string {
 	if got == nil || *got == want {
 		return ""
 	}
-	return fmt.Sprintf("%s is %s, expected %s", name, number(*got), number(want))
+	return fmt.Sprintf("%s is %s, expected %s", name, signs.Number(*got), signs.Number(want))
 }
 
 // compareMaps describes the first key (in order) that differs, and how many more do.
@@ -73,7 +74,7 @@ func compareMaps[V comparable](name string, got, want map[string]V, describe fun
 		detail += describe(g, w)
 	}
 	if more := len(keys) - 1; more > 0 {
-		detail += fmt.Sprintf(" (and %s more)", number(int64(more)))
+		detail += fmt.Sprintf(" (and %s more)", signs.Number(int64(more)))
 	}
 	return detail
 }
@@ -88,7 +89,7 @@ func compareService(got, want loggen.Service) string {
 		{"count", got.Count, want.Count}, {"errors", got.Errors, want.Errors}, {"sumMs", got.SumMs, want.SumMs}, {"maxMs", got.MaxMs, want.MaxMs},
 	} {
 		if f.got != f.want {
-			list = append(list, fmt.Sprintf("has %s %s, expected %s", f.name, number(f.got), number(f.want)))
+			list = append(list, fmt.Sprintf("has %s %s, expected %s", f.name, signs.Number(f.got), signs.Number(f.want)))
 		}
 	}
 	return strings.Join(list, ", ")
@@ -111,7 +112,7 @@ func compareSlowest(got, want []loggen.Slow) string {
 	}
 	for i := range got {
 		if got[i] != want[i] {
-			return fmt.Sprintf("slowest entry %d is %.40q with %s ms, expected %.40q with %s ms", i+1, got[i].ID, number(got[i].Ms), want[i].ID, number(want[i].Ms))
+			return fmt.Sprintf("slowest entry %d is %.40q with %s ms, expected %.40q with %s ms", i+1, got[i].ID, signs.Number(got[i].Ms), want[i].ID, signs.Number(want[i].Ms))
 		}
 	}
 	return ""

@@ -7,13 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"path"
-	"strconv"
 	"time"
 
 	"github.com/assay-run/assay/graders/heartbeat"
+	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
 )
@@ -94,7 +93,7 @@ func (d *driver) execute(ctx context.Context, f input, limit time.Duration) (evi
 	if err := d.pod.ClearOutput(); err != nil {
 		return evidence.Execution{}, fmt.Errorf("clear output: %w", err)
 	}
-	port, err := freePort()
+	port, err := loopback.FreePort()
 	if err != nil {
 		return evidence.Execution{}, err
 	}
@@ -145,7 +144,7 @@ func (d *driver) startHeartbeat(ctx context.Context, proc workload.Process, port
 	}
 	log := &progressLog{}
 	m, err := heartbeat.Start(ctx, heartbeat.Options{
-		Addr: net.JoinHostPort("127.0.0.1", port), Path: "/progress", Hz: d.params.Hz, Start: proc.Started(), Check: log.check,
+		Addr: net.JoinHostPort("127.0.0.1", port), Path: "/progress", Hz: d.params.Hz, Start: proc.Started(), Check: log.check, Stolen: proc.Stolen,
 	})
 	return m, log, err
 }
@@ -184,25 +183,6 @@ func abandon(ctx context.Context, proc workload.Process) error {
 		return fmt.Errorf("end submission: %w", err)
 	}
 	return nil
-}
-
-// freePort finds a port of 127.0.0.1 that nobody listens on. It differs from start to start, so that nothing can wait there.
-// It lies below the ports that the kernel gives to clients (32768 to 60999 unless changed): a heartbeat that knocks before the
-// submission listens could otherwise be given that very port, be connected with itself, and take it from the submission.
-func freePort() (string, error) {
-	const low, high, tries = 20_000, 32_000, 50
-	var err error
-	for range tries {
-		port := strconv.Itoa(low + rand.IntN(high-low))
-		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err != nil {
-			continue
-		}
-		if err = l.Close(); err == nil {
-			return port, nil
-		}
-	}
-	return "", fmt.Errorf("find free port: %w", err)
 }
 
 // outputName is a name for the result that cannot be guessed.

@@ -3,6 +3,7 @@ package logaggregate
 import (
 	"fmt"
 
+	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -18,17 +19,17 @@ func findings(scenario string, t *truth, verdicts []verdict) []evidence.Finding 
 		if v.exec == nil {
 			continue
 		}
-		if v.death.code != "" {
-			add(v, v.death.code, v.death.detail, float64(v.exec.DurationNs)/1e9)
+		if v.death.Code != "" {
+			add(v, v.death.Code, v.death.Detail, float64(v.exec.DurationNs)/1e9)
 		}
 		if t.Kind == kindAnomalies {
 			if v.known.MultiByte && splitsCharacters(v) {
 				split = append(split, v)
 			}
-		} else if !v.right && v.death.code == "" {
+		} else if !v.right && v.death.Code == "" {
 			wrongResult(v, t.Kind, func(code, detail string) { add(v, code, detail, -1) })
 		}
-		if reason, at, ok := contradiction(v.exec); ok {
+		if reason, at, ok := signs.Contradiction(v.exec); ok && v.exec.Exit.OK() {
 			add(v, codeTamper, reason, at)
 		}
 	}
@@ -78,7 +79,7 @@ func splitsCharacters(v *verdict) bool {
 
 func splitDetail(v *verdict) string {
 	surplus := *v.got.codePoints - v.want().MsgCodePoints
-	return fmt.Sprintf("Everything is right but msgCodePoints, which has %s too many: characters that lie across two chunks were decoded in pieces.", number(surplus))
+	return fmt.Sprintf("Everything is right but msgCodePoints, which has %s too many: characters that lie across two chunks were decoded in pieces.", signs.Number(surplus))
 }
 
 // boundaryLoss recognises lines that are broken where one chunk ends and the next begins: about one good line is missing
@@ -99,7 +100,7 @@ func boundaryLoss(v *verdict) (string, bool) {
 		// A boundary breaks no good line when it falls between two lines or into a bad one, which is a few in a hundred.
 		const fewest, leastBoundaries = 0.94, 8
 		if boundaries >= leastBoundaries && missing <= boundaries && float64(missing) >= fewest*float64(boundaries)-2 {
-			return fmt.Sprintf("%s good lines are missing: about one for each %s read, where one chunk ends and the next begins.", number(missing), chunkText(chunk)), true
+			return fmt.Sprintf("%s good lines are missing: about one for each %s read, where one chunk ends and the next begins.", signs.Number(missing), chunkText(chunk)), true
 		}
 	}
 	return "", false

@@ -2,6 +2,7 @@ package logaggregate
 
 import (
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -18,6 +19,22 @@ func New() *Grader { return &Grader{} }
 
 // Name implements workload.Workload.
 func (*Grader) Name() string { return Name }
+
+// The reason codes this grader gives.
+const (
+	codeOOMHeap      = signs.OOMHeap
+	codeOOMCgroup    = signs.OOMCgroup
+	codeCrash        = evidence.CodeCrash
+	codeHang         = signs.Hang
+	codeWrongOutput  = "WRONG_OUTPUT"
+	codeBoundaryLoss = "BOUNDARY_LOSS"
+	codeUTF8Split    = "UTF8_SPLIT"
+	codeMemUnbounded = "MEM_UNBOUNDED"
+	codeTamper       = evidence.CodeTamper
+)
+
+// contractMemory is the memory limit of the challenge.
+const contractMemory = 256 << 20
 
 // The names of the metrics.
 const (

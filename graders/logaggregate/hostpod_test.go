@@ -103,9 +103,10 @@ type hostProcess struct {
 	e      evidence.Execution
 }
 
-func (h *hostProcess) Started() time.Time    { return h.begin }
-func (h *hostProcess) Done() <-chan struct{} { return h.done }
-func (h *hostProcess) ReadBytes() int64      { return 0 }
+func (h *hostProcess) Started() time.Time     { return h.begin }
+func (h *hostProcess) Done() <-chan struct{}  { return h.done }
+func (h *hostProcess) ReadBytes() int64       { return 0 }
+func (*hostProcess) Stolen() []workload.Pause { return nil }
 
 func (h *hostProcess) Kill() error {
 	if err := h.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {

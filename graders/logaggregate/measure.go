@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/assay-run/assay/graders/loggen"
+	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -12,7 +13,7 @@ import (
 type verdict struct {
 	known known
 	exec  *evidence.Execution // nil when it was not run
-	death death
+	death signs.Death
 	right bool
 	diffs []difference // what is wrong with the result; empty when there is none to compare
 	got   *result      // nil when there is none
@@ -70,8 +71,8 @@ func judgeFile(k known, e *evidence.Execution) verdict {
 		v.lost = "It was not run: the files before it had used up the time."
 		return v
 	}
-	if v.death = diagnose(e, k.Exit); v.death.code != "" {
-		v.lost = v.death.detail
+	if v.death = signs.Diagnose(e, k.Exit, contractMemory); v.death.Code != "" {
+		v.lost = v.death.Detail
 		return v
 	}
 	if e.Exit.Code != k.Exit {
@@ -130,7 +131,7 @@ func countCases(m *evidence.Measures, verdicts []verdict) {
 		default:
 			wrong++
 		}
-		switch v.death.code {
+		switch v.death.Code {
 		case codeOOMHeap, codeOOMCgroup:
 			oom++
 		case codeCrash:

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/assay-run/assay/graders/loggen"
+	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -40,7 +41,7 @@ func parseResult(f *evidence.File) (*result, error) {
 	case f.State == evidence.FileNotRegular:
 		return nil, errors.New("the result is not a regular file")
 	case f.State == evidence.FileTooLarge:
-		return nil, fmt.Errorf("the result is too large (%s bytes)", number(f.Bytes))
+		return nil, fmt.Errorf("the result is too large (%s bytes)", signs.Number(f.Bytes))
 	case f.State != evidence.FileOK:
 		return nil, fmt.Errorf("the result cannot be read: %s", f.Detail)
 	}
@@ -147,16 +148,4 @@ func parseSlowest(raw json.RawMessage) ([]loggen.Slow, error) {
 		slowest[i] = loggen.Slow{ID: *id, Ms: ms}
 	}
 	return slowest, nil
-}
-
-// number writes an integer with commas: 854,284.
-func number(n int64) string {
-	if n < 0 {
-		return "-" + number(-n)
-	}
-	text := strconv.FormatInt(n, 10)
-	for at := len(text) - 3; at > 0; at -= 3 {
-		text = text[:at] + "," + text[at:]
-	}
-	return text
 }

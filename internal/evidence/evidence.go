@@ -41,6 +41,8 @@ type Grading struct {
 	// Attempts are the tries at this grading, oldest first. All but the last were invalid (see Attempt.Invalid);
 	// the last one is judged.
 	Attempts []Attempt `json:"attempts"`
+	// Diagnosis is what an unscored run after them showed; nil when there was no reason for one.
+	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 }
 
 // Last returns the attempt that is judged, or a zero Attempt when none was made.
@@ -58,6 +60,9 @@ type Attempt struct {
 	Truth map[string]json.RawMessage `json:"truth"`
 	// CalibrationNs are timings of one fixed CPU loop on the candidate's core: before, between and after the runs.
 	CalibrationNs []int64 `json:"calibrationNs"`
+	// Harness are the heartbeats of an idle server of ours, asked before the runs until one was as quick as it must be. The best
+	// one counts: it is what harness and machine add to every latency.
+	Harness []Heartbeat `json:"harness,omitempty"`
 	// Invalid is the reason this attempt was discarded, in one sentence; empty for a valid one.
 	Invalid string `json:"invalid,omitempty"`
 	// ExtraPairs counts pairs that were added because the score lay on a band edge.
@@ -172,6 +177,8 @@ type Execution struct {
 	Series     []Series   `json:"series"`
 	// Facts is what the workload itself saw (e.g. answers of /progress); only its own judge reads it.
 	Facts json.RawMessage `json:"facts,omitempty"`
+	// Diagnosis is set in a diagnostic run only.
+	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 }
 
 // ExitStatus is the closed set of ways an execution can end.
@@ -208,23 +215,25 @@ type Usage struct {
 	MemoryPeakBytes int64 `json:"memoryPeakBytes"`
 	// ProcPeakBytes is the peak of the sum of RssAnon+RssShmem over processes; CgroupPeakBytes that of anon+shmem in
 	// memory.stat (0 without a cgroup); HWMBytes the largest VmHWM of one process, which includes file pages.
-	ProcPeakBytes   int64   `json:"procPeakBytes"`
-	CgroupPeakBytes int64   `json:"cgroupPeakBytes"`
-	HWMBytes        int64   `json:"hwmBytes"`
-	CPUNs           int64   `json:"cpuNs"` // user + system, all processes and threads
-	UserNs          int64   `json:"userNs"`
-	SystemNs        int64   `json:"systemNs"`
-	MainThreadNs    int64   `json:"mainThreadNs"` // main thread of the first process
-	RunDelayNs      int64   `json:"runDelayNs"`   // runnable but not running, main thread of the first process
-	ThrottledNs     int64   `json:"throttledNs"`
-	StealNs         int64   `json:"stealNs"` // whole machine, while it ran
-	MaxThreads      int     `json:"maxThreads"`
-	MaxProcesses    int     `json:"maxProcesses"`
-	ReadBytes       int64   `json:"readBytes"`  // through read-like calls (rchar), page cache included
-	WriteBytes      int64   `json:"writeBytes"` // wchar
-	Refaults        int64   `json:"refaults"`   // file pages that came back after being evicted
-	Samples         int     `json:"samples"`
-	SampleHz        float64 `json:"sampleHz"` // achieved
+	ProcPeakBytes   int64 `json:"procPeakBytes"`
+	CgroupPeakBytes int64 `json:"cgroupPeakBytes"`
+	HWMBytes        int64 `json:"hwmBytes"`
+	CPUNs           int64 `json:"cpuNs"` // user + system, all processes and threads
+	UserNs          int64 `json:"userNs"`
+	SystemNs        int64 `json:"systemNs"`
+	MainThreadNs    int64 `json:"mainThreadNs"` // main thread of the first process
+	RunDelayNs      int64 `json:"runDelayNs"`   // runnable but not running, main thread of the first process
+	ThrottledNs     int64 `json:"throttledNs"`
+	StealNs         int64 `json:"stealNs"` // whole machine, while it ran
+	// PressureNs is how long some task of the whole machine waited for a CPU while it ran (PSI); 0 where the kernel has none.
+	PressureNs   int64   `json:"pressureNs,omitempty"`
+	MaxThreads   int     `json:"maxThreads"`
+	MaxProcesses int     `json:"maxProcesses"`
+	ReadBytes    int64   `json:"readBytes"`  // through read-like calls (rchar), page cache included
+	WriteBytes   int64   `json:"writeBytes"` // wchar
+	Refaults     int64   `json:"refaults"`   // file pages that came back after being evicted
+	Samples      int     `json:"samples"`
+	SampleHz     float64 `json:"sampleHz"` // achieved
 	// MaxGapNs is the longest time between two samples: how much a sampler of ours can have missed.
 	MaxGapNs int64 `json:"maxGapNs"`
 }
@@ -254,16 +263,24 @@ type Heartbeat struct {
 	// OwnPausedNs is how long our own sender did not run in all. The latencies are without it, unless it was more than a tenth
 	// of the time: then it is 0, nothing was taken out, and OwnLateNs tells of it.
 	OwnPausedNs int64 `json:"ownPausedNs"`
+	// StolenNs is how long the machine kept the submission's main thread from running, by the kernel's account, while no other
+	// thread of the submission ran either. It is taken out of the latencies under the same bound.
+	StolenNs int64 `json:"stolenNs,omitempty"`
 }
 
 // Probe is what the preload inside the process said. It can be forged and never earns points.
 type Probe struct {
-	Records      int     `json:"records"`
-	Dropped      int     `json:"dropped"` // malformed or over the bound
-	Threads      int     `json:"threads"` // main thread and workers that reported
-	NodeVersion  string  `json:"nodeVersion,omitempty"`
-	DelayMaxNs   int64   `json:"delayMaxNs"` // largest event-loop delay it reported
-	GapMaxNs     int64   `json:"gapMaxNs"`   // longest silence of the main thread, by our clock
+	Records int `json:"records"`
+	Dropped int `json:"dropped"` // malformed or over the bound
+	// Forged counts records from another socket than the first one of the same thread: somebody else speaks for it.
+	Forged      int    `json:"forged,omitempty"`
+	Threads     int    `json:"threads"` // main thread and workers that reported
+	NodeVersion string `json:"nodeVersion,omitempty"`
+	DelayMaxNs  int64  `json:"delayMaxNs"` // largest event-loop delay it reported
+	GapMaxNs    int64  `json:"gapMaxNs"`   // longest silence of the main thread, by our clock
+	// StarvedNs is the longest delay of the main thread during which callbacks of process.nextTick or queueMicrotask ran all the
+	// time: the loop was not stuck in one function, it was never given back.
+	StarvedNs    int64   `json:"starvedNs,omitempty"`
 	GCCount      int     `json:"gcCount"`
 	GCNs         int64   `json:"gcNs"`
 	RSSMaxBytes  int64   `json:"rssMaxBytes"`

@@ -41,7 +41,7 @@ type planned struct {
 
 // attempt makes one complete session on one set of data:
 //
-//	calibration; pair by pair over all measured scenarios: reference, candidate; a closing reference for each of them;
+//	the harness on an idle server; calibration; pair by pair over all measured scenarios: reference, candidate; a closing reference for each of them;
 //	calibration; the other scenarios, once for the reference and once for the candidate; extra pairs where the score lies
 //	on a band edge; the control; calibration.
 //
@@ -51,13 +51,16 @@ func (s *session) attempt(ctx context.Context, number int) (evidence.Attempt, er
 	t.result = evidence.Attempt{Runs: []evidence.Run{}, Truth: map[string]json.RawMessage{}, CalibrationNs: []int64{}}
 	defer t.release()
 	for _, step := range []func(context.Context) error{
-		t.plan, t.calibrate, t.measuredPairs, t.calibrate, t.singleRuns, t.extraPairs, t.control, t.calibrate, t.validate,
+		t.checkHarness, t.plan, t.calibrate, t.measuredPairs, t.calibrate, t.singleRuns, t.extraPairs, t.control, t.calibrate, t.validate,
 	} {
 		if err := ctx.Err(); err != nil {
 			return evidence.Attempt{}, context.Cause(ctx)
 		}
 		if err := step(ctx); err != nil {
 			return evidence.Attempt{}, err
+		}
+		if t.result.Invalid != "" {
+			break // known before anything of the submission ran, or at the end
 		}
 	}
 	return t.result, nil

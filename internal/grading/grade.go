@@ -30,6 +30,8 @@ type Deps struct {
 	Drive func(context.Context, runner.Engine, runner.RunSpec) (evidence.Run, error)
 	// Calibrate times one fixed CPU loop on a core list, in nanoseconds; runner.Calibrate when nil.
 	Calibrate func(ctx context.Context, cores string) (int64, error)
+	// Harness asks an idle server of ours as submissions are asked; nil leaves the check out.
+	Harness func(context.Context) (evidence.Heartbeat, error)
 	// PrepareCache brings the page cache into the same state for these files before each run; nil leaves it alone.
 	PrepareCache func(ctx context.Context, files []string) error
 	Now          func() time.Time // time.Now when nil; differences must be monotonic
@@ -63,6 +65,8 @@ type Request struct {
 	// CacheLimit is how many bytes they may take; 0 for the default of the cache.
 	CacheLimit int64
 	Seed       []byte // 32 bytes to repeat a grading; random when empty
+	// Diagnose asks for one more run, unscored, when event-loop or memory points were lost: it says which code did it.
+	Diagnose bool
 	// Build bounds the build steps; its Steps are ignored, those of each Solution are run.
 	Build runner.BuildSpec
 	// Environment says what only the caller knows (Node, image, versions, CPU model, page cache); what the engine
@@ -99,6 +103,8 @@ const (
 	EventExtra     EventKind = "extra"     // pairs are added, since the score lies on a band edge
 	EventInvalid   EventKind = "invalid"   // the attempt cannot be trusted; Message says why
 	EventWarning   EventKind = "warning"   // e.g. something could not be removed
+	// EventDiagnosing is the run that is not scored, with Work.
+	EventDiagnosing EventKind = "diagnosing"
 )
 
 // Grade runs a grading and returns its evidence, which Judge turns into a report.
@@ -132,6 +138,9 @@ func Grade(ctx context.Context, deps Deps, req Request) (*evidence.Grading, erro
 		}
 		s.ev.Attempts = append(s.ev.Attempts, attempt)
 		if attempt.Invalid == "" || n >= s.mode.Repeats {
+			if err := s.diagnose(ctx); err != nil {
+				return nil, err
+			}
 			return s.finish()
 		}
 		discard(&s.ev.Attempts[n])

@@ -52,7 +52,7 @@ func Judge(ch *challenges.Challenge, kinds map[string]graders.Grader, ev *eviden
 		Band: bandName(e.standingScore()), Borderline: e.borderline(), Invalid: invalid, Cap: e.cap,
 		Codes: e.reportCodes(invalid), Gates: e.gateResults(), Criteria: e.criterionResults(),
 		Cases: e.cases(), Runs: e.runs(), Noise: e.noise(), Notes: e.notes(),
-		Environment: ev.Environment, Seed: ev.Seed,
+		Environment: ev.Environment, Seed: ev.Seed, Diagnosis: diagnosisReport(ev.Diagnosis),
 	}
 	r.Summary = e.summary(r)
 	return r, nil

@@ -49,6 +49,8 @@ type Report struct {
 	Environment evidence.Environment `json:"environment"`
 	Seed        evidence.Seed        `json:"seed"`
 	Evidence    EvidenceRef          `json:"evidence"`
+	// Diagnosis explains lost event-loop or memory points; nil when there was no reason for one. It is not scored.
+	Diagnosis *DiagnosisReport `json:"diagnosis,omitempty"`
 }
 
 // ReportChallenge identifies the challenge.
@@ -165,6 +167,10 @@ type Noise struct {
 	RunDelayShare    float64  `json:"runDelayShare"`    // of the candidate's main thread, worst run
 	ThrottledNs      int64    `json:"throttledNs"`
 	StealNs          int64    `json:"stealNs"`
+	StolenNs         int64    `json:"stolenNs,omitempty"`      // taken out of the candidate's latencies: the machine's doing, all runs
+	PressureShare    float64  `json:"pressureShare,omitempty"` // of the time that some task of the machine waited for a CPU, worst run (PSI)
+	HarnessP99Ns     int64    `json:"harnessP99Ns,omitempty"`  // what an idle server of ours took to answer
+	HarnessMaxNs     int64    `json:"harnessMaxNs,omitempty"`
 	ControlFailed    bool     `json:"controlFailed"` // as it must
 	ControlCodes     []string `json:"controlCodes"`
 	Repeats          int      `json:"repeats"`

@@ -120,6 +120,48 @@ func TestSessionRepeatsWhatIsInvalid(t *testing.T) {
 	}
 }
 
+func TestSessionChecksTheHarnessFirst(t *testing.T) {
+	t.Parallel()
+	quick := evidence.Heartbeat{Due: 150, Answered: 150, P99Ns: 1e6, MaxNs: 2e6}
+	slow := evidence.Heartbeat{Due: 150, Answered: 150, P99Ns: 27e6, MaxNs: 40e6}
+	fair := evidence.Heartbeat{Due: 150, Answered: 150, P99Ns: 4e6, MaxNs: 15e6}
+	tests := []struct {
+		name    string
+		seen    []evidence.Heartbeat // the last one stays
+		checks  int
+		invalid bool
+	}{
+		{"quiet", []evidence.Heartbeat{quick}, 1, false},
+		{"quiet after a while", []evidence.Heartbeat{slow, slow, quick}, 3, false},
+		{"never quiet, but good enough", []evidence.Heartbeat{slow, fair, slow}, quietTries, false},
+		{"good enough in the end", []evidence.Heartbeat{slow, slow, slow, fair}, 4, false},
+		{"too busy", []evidence.Heartbeat{slow}, harnessTries, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := &stage{}
+			deps := s.deps()
+			asked := 0
+			deps.Harness = func(context.Context) (evidence.Heartbeat, error) {
+				asked++
+				return tt.seen[min(asked, len(tt.seen))-1], nil
+			}
+			ev, err := Grade(t.Context(), deps, s.request("quick"))
+			require.NoError(t, err)
+			assert.Equal(t, tt.checks, asked)
+			assert.Len(t, ev.Last().Harness, tt.checks)
+			assert.Equal(t, tt.invalid, len(ev.Last().Runs) == 0, "nothing runs on a machine that is too busy")
+			r, err := Judge(testChallenge(), deps.Graders, ev)
+			require.NoError(t, err)
+			assert.Equal(t, tt.invalid, r.Verdict == Invalid)
+			if tt.invalid {
+				assert.Contains(t, r.Invalid, "The machine was too busy to measure anything: in the best of 6 checks")
+			}
+		})
+	}
+}
+
 func TestSessionDataIsFreshAndBoundByTheSeed(t *testing.T) {
 	t.Parallel()
 	s := &stage{story: story{control: always(goodFigures())}, attempts: []story{{}}}

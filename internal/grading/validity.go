@@ -38,7 +38,7 @@ func (e *evaluation) invalidity() string {
 
 // unsteady is invalidity without the control, which runs last.
 func (e *evaluation) unsteady() string {
-	for _, check := range []func() string{e.referenceFails, e.referenceDiffers, e.coreDrifts} {
+	for _, check := range []func() string{e.harnessLate, e.referenceFails, e.referenceDiffers, e.coreDrifts} {
 		if sentence := check(); sentence != "" {
 			return sentence
 		}
@@ -235,8 +235,18 @@ func (e *evaluation) noise() Noise {
 			}
 			n.ThrottledNs += x.Usage.ThrottledNs
 			n.StealNs += x.Usage.StealNs
+			if x.DurationNs > 0 {
+				n.PressureShare = max(n.PressureShare, min(float64(x.Usage.PressureNs)/float64(x.DurationNs), 1))
+			}
+			if x.Heartbeat != nil {
+				n.StolenNs += x.Heartbeat.StolenNs
+			}
 		}
 	}
-	n.RunDelayShare = round(n.RunDelayShare, 4)
+	n.RunDelayShare, n.PressureShare = round(n.RunDelayShare, 4), round(n.PressureShare, 4)
+	if checks := e.attempt.Harness; len(checks) > 0 {
+		best := bestCheck(checks)
+		n.HarnessP99Ns, n.HarnessMaxNs = best.P99Ns, best.MaxNs
+	}
 	return n
 }

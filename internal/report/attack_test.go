@@ -23,7 +23,7 @@ import (
 
 func allReports() map[string]func() *grading.Report {
 	return map[string]func() *grading.Report{"blocked": reporttest.Blocked, "oom": reporttest.OutOfMemory,
-		"practice": reporttest.Practice, "invalid": reporttest.Invalid, "withheld": reporttest.Withheld}
+		"practice": reporttest.Practice, "invalid": reporttest.Invalid, "withheld": reporttest.Withheld, "diagnosed": reporttest.Diagnosed}
 }
 
 // poisoned calls check with every report and every attack in every text of it.
@@ -46,9 +46,9 @@ func poisoned(t *testing.T, makers map[string]func() *grading.Report,
 func TestHTMLWithAttacks(t *testing.T) {
 	t.Parallel()
 	// These two have every part of the page.
-	some := map[string]func() *grading.Report{"blocked": reporttest.Blocked, "oom": reporttest.OutOfMemory}
+	some := map[string]func() *grading.Report{"diagnosed": reporttest.Diagnosed, "oom": reporttest.OutOfMemory}
 	poisoned(t, some, func(t *testing.T, attack string, rep *grading.Report) {
-		ev := reporttest.Grading()
+		ev := reporttest.DiagnosedGrading()
 		ev.Attempts[0].Runs = ev.Attempts[0].Runs[:4] // enough for every part of the page
 		reporttest.Poison(ev, attack)
 		var b bytes.Buffer

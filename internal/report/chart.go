@@ -122,7 +122,7 @@ func (k chartKind) caption(d drawn, own, ref *evidence.Execution, limit float64)
 	switch k.key {
 	case "memory":
 		return k.memoryCaption(d, t, v, limit)
-	case "heartbeat":
+	case "heartbeat", diagnosisKey:
 		return k.heartbeatCaption(own, ref, t, v)
 	case "probe":
 		s := fmt.Sprintf("Largest delay it saw: %s at %s.", quantity(v, "ns"), seconds(t))

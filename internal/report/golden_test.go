@@ -37,7 +37,7 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	reports := map[string]func() *grading.Report{
 		"blocked": reporttest.Blocked, "passing": reporttest.Passing, "oom": reporttest.OutOfMemory, "practice": reporttest.Practice,
-		"invalid": reporttest.Invalid, "withheld": reporttest.Withheld, "empty": reporttest.Empty,
+		"invalid": reporttest.Invalid, "withheld": reporttest.Withheld, "empty": reporttest.Empty, "diagnosed": reporttest.Diagnosed,
 	}
 	writers := map[string]func(io.Writer, *grading.Report) error{
 		"txt":    func(w io.Writer, r *grading.Report) error { return Terminal(w, r, 80, false) },
@@ -74,6 +74,7 @@ func TestGoldenHTML(t *testing.T) {
 	}{
 		{"blocked", reporttest.Blocked(), true, Options{ReferenceScore: &best, Recompute: "assay report gradings/7f3a/report.json"}},
 		{"oom", reporttest.OutOfMemory(), true, Options{}},
+		{"diagnosed", reporttest.Diagnosed(), true, Options{}},
 		{"practice", reporttest.Practice(), false, Options{}},
 		{"invalid", reporttest.Invalid(), false, Options{}},
 		{"withheld", reporttest.Withheld(), true, Options{}},
@@ -83,8 +84,11 @@ func TestGoldenHTML(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			ev := reporttest.Grading()
-			if tt.name == "oom" {
+			switch tt.name {
+			case "oom":
 				ev = reporttest.OutOfMemoryGrading()
+			case "diagnosed":
+				ev = reporttest.DiagnosedGrading()
 			}
 			if !tt.evidence {
 				ev = nil

@@ -21,6 +21,7 @@ func Markdown(w io.Writer, rep *grading.Report) error {
 	mdPoints(&b, rep)
 	mdGates(&b, rep)
 	mdCodes(&b, rep)
+	mdDiagnosis(&b, rep.Diagnosis)
 	mdCases(&b, rep)
 	mdList(&b, "Keep in mind", keepInMind(rep))
 	mdSure(&b, rep)
@@ -121,6 +122,29 @@ func mdCodes(b *strings.Builder, rep *grading.Report) {
 		if len(c.Findings) > 0 {
 			b.WriteString("\n")
 		}
+	}
+}
+
+func mdDiagnosis(b *strings.Builder, d *grading.DiagnosisReport) {
+	if d == nil {
+		return
+	}
+	lead, stalls, sites := diagnosisLines(d)
+	fmt.Fprintf(b, "## %s\n\n%s\n\n", diagnosisTitle(d), md(diagnosisAbout))
+	for _, s := range lead {
+		fmt.Fprintf(b, "%s\n\n", md(s))
+	}
+	for _, s := range stalls {
+		fmt.Fprintf(b, "- %s\n", md(s))
+	}
+	if len(stalls) > 0 && len(sites) > 0 {
+		b.WriteString("\n")
+	}
+	for _, s := range sites {
+		fmt.Fprintf(b, "- %s\n", md(s))
+	}
+	if len(stalls)+len(sites) > 0 {
+		b.WriteString("\n")
 	}
 }
 

@@ -34,6 +34,7 @@ type page struct {
 	Sets       []chartSet
 	SetsLeft   string
 	Findings   []findingView
+	Diagnosis  *diagnosisView
 	Runs       []runGroup
 	Build      []stepView
 	BuildNote  string
@@ -113,6 +114,7 @@ func newPage(rep *grading.Report, ev *evidence.Grading, opts Options) (*page, er
 		Runs: runGroups(rep, ev), Facts: facts(rep, Visible(opts.Recompute)), Words: glossary(), Evidence: ev != nil,
 	}
 	p.Title = title(rep)
+	p.Diagnosis = newDiagnosis(rep, ev)
 	p.Scale = newScale(rep, opts.ReferenceScore)
 	p.Total, p.Max = total(rep.Criteria)
 	sets, data, left := chartSets(rep, ev)

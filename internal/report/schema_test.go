@@ -46,7 +46,7 @@ func TestReportsFollowTheSchema(t *testing.T) {
 	}
 	for name, maker := range map[string]func() *grading.Report{"blocked": reporttest.Blocked, "passing": reporttest.Passing,
 		"oom": reporttest.OutOfMemory, "practice": reporttest.Practice, "invalid": reporttest.Invalid,
-		"withheld": reporttest.Withheld, "empty": reporttest.Empty} {
+		"withheld": reporttest.Withheld, "empty": reporttest.Empty, "diagnosed": reporttest.Diagnosed} {
 		assert.NoError(t, check(maker()), name)
 	}
 	for name, change := range map[string]func(*grading.Report){

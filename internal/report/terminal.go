@@ -26,6 +26,7 @@ func Terminal(w io.Writer, rep *grading.Report, width int, color bool) error {
 	t.points()
 	t.gates()
 	t.codes()
+	t.diagnosis()
 	t.list("Ask in the interview", t.rep.Summary.Questions)
 	t.list("Keep in mind", keepInMind(t.rep))
 	t.next()
@@ -221,6 +222,25 @@ func (t *terminal) codes() {
 			t.b.WriteString("    · ")
 			t.rest(6, f.Detail)
 		}
+	}
+}
+
+func (t *terminal) diagnosis() {
+	if t.rep.Diagnosis == nil {
+		return
+	}
+	t.heading(diagnosisTitle(t.rep.Diagnosis) + " (not scored)")
+	lead, stalls, sites := diagnosisLines(t.rep.Diagnosis)
+	for _, s := range lead {
+		t.para(2, soft, s)
+	}
+	for i, s := range stalls {
+		fmt.Fprintf(&t.b, "  %d ", i+1)
+		t.rest(4, s)
+	}
+	for _, s := range sites {
+		t.b.WriteString("  · ")
+		t.rest(4, s)
 	}
 }
 

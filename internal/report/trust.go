@@ -61,6 +61,16 @@ func machineText(rep *grading.Report) string {
 	n := rep.Noise
 	text := fmt.Sprintf("The same calculation took up to %s longer or shorter over the session. In the worst run the main thread "+
 		"waited for a processor %s of the time.", quantity(n.CalibrationDrift, "share"), quantity(n.RunDelayShare, "share"))
+	if n.HarnessMaxNs > 0 {
+		text += fmt.Sprintf(" Before the runs, an idle server of ours answered within %s (99th percentile), %s at most.",
+			quantity(float64(n.HarnessP99Ns), "ns"), quantity(float64(n.HarnessMaxNs), "ns"))
+	}
+	if n.StolenNs > 0 {
+		text += fmt.Sprintf(" For %s the machine kept the submission waiting, which is taken out of its latencies.", quantity(float64(n.StolenNs), "ns"))
+	}
+	if n.PressureShare > 0 {
+		text += fmt.Sprintf(" Something on this machine waited for a processor up to %s of the time.", quantity(n.PressureShare, "share"))
+	}
 	if n.ThrottledNs > 0 {
 		text += " It was throttled for " + quantity(float64(n.ThrottledNs), "ns") + "."
 	}

@@ -64,9 +64,15 @@ type Process interface {
 	Wait(ctx context.Context) (evidence.Execution, error)
 	// Kill ends every process of the submission at once.
 	Kill() error
+	// Stolen are the times so far in which its main thread was ready to run, did not, and its core was not with another thread of
+	// the submission: the machine gave it to somebody else. Ascending; empty where the kernel does not tell.
+	Stolen() []Pause
 	// ReadBytes is how much the submission has read so far, from the kernel; for progress.
 	ReadBytes() int64
 }
+
+// Pause is a time in which somebody was kept from running.
+type Pause struct{ From, To time.Time }
 
 // Progress is how far a run is.
 type Progress struct {

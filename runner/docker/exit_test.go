@@ -97,8 +97,8 @@ func TestWriteWorkspace(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "src", "main.mjs"), []byte("1"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "run"), []byte("22"), 0o700))
 	var first, second bytes.Buffer
-	require.NoError(t, writeWorkspace(t.Context(), &first, dir, []byte("probe")))
-	require.NoError(t, writeWorkspace(t.Context(), &second, dir, []byte("probe")))
+	require.NoError(t, writeWorkspace(t.Context(), &first, dir, []byte("probe"), []byte("diagnosis")))
+	require.NoError(t, writeWorkspace(t.Context(), &second, dir, []byte("probe"), []byte("diagnosis")))
 	assert.Equal(t, first.Bytes(), second.Bytes(), "the same files make the same archive")
 
 	type entry struct {
@@ -120,6 +120,7 @@ func TestWriteWorkspace(t *testing.T) {
 	}
 	assert.Equal(t, []entry{
 		{"probe.mjs", 0o444, 0, "probe"},
+		{"diagnose.mjs", 0o444, 0, "diagnosis"},
 		{"app/", 0o755, 10001, ""},
 		{"app/run", 0o755, 10001, "22"},
 		{"app/src/", 0o755, 10001, ""},

@@ -22,6 +22,7 @@ const (
 	workspaceDir = "/assay"
 	appDir       = "/assay/app"
 	probeName    = "probe.mjs"
+	diagnoseName = "diagnose.mjs"
 	dataDir      = "/data"
 	outDir       = "/out"
 	stageDir     = "/stage" // where the staging container has the workspace; it is never started
@@ -36,7 +37,7 @@ type workspace struct {
 }
 
 // Stage copies a submission into a volume of its own: app/ with the files, owned by the submission's user, and
-// probe.mjs, which it can read only.
+// probe.mjs and diagnose.mjs, which it can read only.
 func (e *Engine) Stage(ctx context.Context, s runner.StageSpec) (_ runner.Workspace, err error) {
 	began := time.Now()
 	image, err := e.ensureDriverImage(ctx)
@@ -74,7 +75,7 @@ func (e *Engine) fill(ctx context.Context, id, dir string) error {
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := writeWorkspace(ctx, w, dir, e.cfg.ProbeSource)
+		err := writeWorkspace(ctx, w, dir, e.cfg.ProbeSource, e.cfg.DiagnoseSource)
 		w.CloseWithError(err)
 		done <- err
 	}()
@@ -88,7 +89,7 @@ func (e *Engine) fill(ctx context.Context, id, dir string) error {
 }
 
 // writeWorkspace writes the content of a workspace as a tar archive.
-func writeWorkspace(ctx context.Context, w io.Writer, dir string, probe []byte) error {
+func writeWorkspace(ctx context.Context, w io.Writer, dir string, probe, diagnose []byte) error {
 	tw := tar.NewWriter(w)
 	put := func(f runner.StagedFile, uid int, mode int64) error {
 		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Path, Mode: mode, Uid: uid, Gid: uid, Size: f.Size, ModTime: time.Unix(0, 0)}
@@ -106,9 +107,15 @@ func writeWorkspace(ctx context.Context, w io.Writer, dir string, probe []byte) 
 		}
 		return nil
 	}
-	probeFile := runner.StagedFile{Path: probeName, Size: int64(len(probe)), Body: bytes.NewReader(probe)}
-	if err := put(probeFile, 0, 0o444); err != nil {
-		return err
+	preloads := []struct {
+		name   string
+		source []byte
+	}{{probeName, probe}, {diagnoseName, diagnose}}
+	for _, l := range preloads {
+		file := runner.StagedFile{Path: l.name, Size: int64(len(l.source)), Body: bytes.NewReader(l.source)}
+		if err := put(file, 0, 0o444); err != nil {
+			return err
+		}
 	}
 	if err := put(runner.StagedFile{Path: "app", Dir: true}, runner.UID, 0o755); err != nil {
 		return err

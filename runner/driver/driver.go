@@ -211,6 +211,7 @@ func (d *driver) drive(ctx context.Context, p *pod, r *protocol.Run) (_ *protoco
 	if err != nil {
 		return nil, fmt.Errorf("drive %s: %w", r.Workload, err)
 	}
+	p.diagnose(executions)
 	return &protocol.Result{Executions: executions}, nil
 }
 

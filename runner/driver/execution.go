@@ -39,6 +39,8 @@ type execution struct {
 	cmd    workload.Command
 	marker string
 	probe  *probe.Listener // nil without one
+	// recorder is the pod's, because a diagnosis needs what the workload measures; nil without one.
+	recorder *probe.Recorder
 
 	alive     chan struct{} // closed when startedAt is set
 	done      chan struct{} // closed when the main process has ended
@@ -110,6 +112,9 @@ func (e *execution) Done() <-chan struct{} { return e.done }
 
 // ReadBytes implements workload.Process.
 func (e *execution) ReadBytes() int64 { return e.readBytes.Load() }
+
+// Stolen implements workload.Process.
+func (e *execution) Stolen() []workload.Pause { return e.meter.stolen.pauses() }
 
 // Wait implements workload.Process.
 func (e *execution) Wait(ctx context.Context) (evidence.Execution, error) {

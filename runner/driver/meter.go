@@ -19,6 +19,7 @@ type meter struct {
 	began   time.Time
 	steal   int64
 	memory  kernel.Pressure
+	cpu     kernel.Pressure
 
 	scored     int64 // of the last sample
 	peak       int64
@@ -31,6 +32,7 @@ type meter struct {
 	maxGap     time.Duration
 	totals     kernel.Totals
 	thrash     thrash
+	stolen     stolen
 
 	rateAt time.Time
 	rate   rates
@@ -84,7 +86,7 @@ func (m *meter) close() {
 func (m *meter) begin(at time.Time) {
 	m.began, m.lastSample, m.rateAt = at, at, at
 	m.machine.Read()
-	m.steal, m.memory = m.machine.StealNs, m.machine.Memory
+	m.steal, m.memory, m.cpu = m.machine.StealNs, m.machine.Memory, m.machine.CPU
 }
 
 // sample takes one sample of a submission that runs.
@@ -113,6 +115,7 @@ func (m *meter) sample(now, began time.Time, t *kernel.Table) {
 	m.maxGap = max(m.maxGap, now.Sub(m.lastSample))
 	m.lastSample = now
 
+	m.findStolen(now, t)
 	at := now.Sub(began).Seconds()
 	m.curves[curveMemory].Add(at, float64(m.scored))
 	m.curves[curveProc].Add(at, float64(proc))
@@ -121,6 +124,16 @@ func (m *meter) sample(now, began time.Time, t *kernel.Table) {
 	if now.Sub(m.rateAt) >= rateEvery {
 		m.addRates(now, t)
 	}
+}
+
+// findStolen looks for time that somebody else took. Without the control group's CPU time nothing can be told.
+func (m *meter) findStolen(now time.Time, t *kernel.Table) {
+	main := t.Main()
+	if main == nil || m.cgroup == nil || !m.cgroup.HasCPU() {
+		return
+	}
+	m.cgroup.ReadCPU()
+	m.stolen.observe(now, main.Main.DelayNs, m.cgroup.Counters.CPUNs)
 }
 
 // addRates adds a point to the curves of growth and looks for thrashing.
@@ -201,6 +214,7 @@ func (m *meter) usage(t *kernel.Table, life time.Duration) evidence.Usage {
 		RunDelayNs:      max(c.delay, 0),
 		ThrottledNs:     c.throttled,
 		StealNs:         max(m.machine.StealNs-m.steal, 0),
+		PressureNs:      max(m.machine.CPU.SomeNs-m.cpu.SomeNs, 0),
 		MaxThreads:      m.threads,
 		MaxProcesses:    m.processes,
 		ReadBytes:       m.totals.ReadBytes,

@@ -40,6 +40,7 @@ type pod struct {
 	closed    bool
 	next      uint64
 	byRef     map[uint64]*execution
+	recorded  []*execution // that have a recorder
 	names     map[string]struct{}
 	notes     []string
 	progress  workload.Progress
@@ -66,6 +67,9 @@ func (p *pod) close() {
 	p.mu.Unlock()
 	p.stop(errRunOver)
 	p.wg.Wait()
+	for _, e := range p.recorded {
+		e.recorder.Close()
+	}
 }
 
 // Start starts the submission and returns when it runs, or has ended.
@@ -83,6 +87,9 @@ func (p *pod) Start(ctx context.Context, c workload.Command) (workload.Process, 
 	}
 	if e.probe != nil {
 		msg.ProbePort = e.probe.Port()
+	}
+	if e.recorder != nil {
+		msg.DiagnosePort = e.recorder.Port()
 	}
 	if err := p.d.conn.Send(msg); err != nil {
 		e.abort(err)
@@ -126,6 +133,12 @@ func (p *pod) register(c workload.Command) (*execution, error) {
 	}
 	if p.run.Probe {
 		if e.probe, err = probe.Listen(); err != nil {
+			e.close()
+			return nil, err
+		}
+	}
+	if p.run.Diagnose {
+		if err = p.record(e); err != nil {
 			e.close()
 			return nil, err
 		}

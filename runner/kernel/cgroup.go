@@ -129,6 +129,18 @@ func (c *Cgroup) ReadCounters() {
 	}
 }
 
+// ReadCPU reads CPU time alone. What cannot be read keeps its value.
+func (c *Cgroup) ReadCPU() {
+	if c.Version == 1 {
+		c.readNumber(&c.cpu, &c.Counters.CPUNs)
+		return
+	}
+	var v [1]int64
+	if b, err := c.cpu.read(c.buf); err == nil && fields(b, cpuKeysV2[:1], v[:]) > 0 {
+		c.Counters.CPUNs = microseconds(v[0])
+	}
+}
+
 func (c *Cgroup) readNumber(f *file, value *int64) {
 	b, err := f.read(c.buf)
 	if err != nil {

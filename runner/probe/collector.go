@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/assay-run/assay/internal/evidence"
@@ -9,9 +10,9 @@ import (
 // collector adds up records. Its memory is bounded whatever comes.
 type collector struct {
 	sum     evidence.Probe
-	first   int // process of the first record
-	threads map[[2]int]struct{}
-	loops   map[int]*loop // main threads by process
+	first   int                       // process of the first record
+	threads map[[2]int]netip.AddrPort // with the socket that spoke first for each
+	loops   map[int]*loop             // main threads by process
 	tokens  float64
 	filled  time.Duration
 }
@@ -22,17 +23,19 @@ type loop struct {
 	exited   bool
 	gapMax   time.Duration
 	delayMax int64
+	starved  int64
 	use      float64
 
 	delay, gap, heap, util, gc, external evidence.Thinner
 }
 
 func newCollector() collector {
-	return collector{threads: map[[2]int]struct{}{}, loops: map[int]*loop{}, tokens: maxBurst}
+	return collector{threads: map[[2]int]netip.AddrPort{}, loops: map[int]*loop{}, tokens: maxBurst}
 }
 
-// add takes one datagram that arrived at a time.
-func (c *collector) add(b []byte, at time.Duration) {
+// add takes one datagram that arrived at a time from a socket. A thread's probe has one socket for its whole life, and speaks
+// before the submission's first line runs, so a record from another one is not its own.
+func (c *collector) add(b []byte, from netip.AddrPort, at time.Duration) {
 	if !c.allow(at) {
 		c.sum.Dropped++
 		return
@@ -42,12 +45,16 @@ func (c *collector) add(b []byte, at time.Duration) {
 		c.sum.Dropped++
 		return
 	}
+	thread := [2]int{r.PID, r.Thread}
+	if own, known := c.threads[thread]; known && own != from {
+		c.sum.Forged++
+		return
+	} else if !known && len(c.threads) < maxThreads {
+		c.threads[thread] = from
+	}
 	c.sum.Records++
 	if c.first == 0 {
 		c.first = r.PID
-	}
-	if len(c.threads) < maxThreads {
-		c.threads[[2]int{r.PID, r.Thread}] = struct{}{}
 	}
 	if r.Version != "" && c.sum.NodeVersion == "" {
 		c.sum.NodeVersion = r.Version
@@ -86,6 +93,7 @@ func (c *collector) addLoop(r record, at time.Duration) {
 	p.last, p.exited = at, r.Kind == "exit"
 	p.gapMax = max(p.gapMax, silence)
 	p.delayMax = max(p.delayMax, int64(r.Delay[0]))
+	p.starved = max(p.starved, int64(r.Starved))
 	p.use = r.Use[1]
 	p.gap.Add(t, float64(silence))
 	p.delay.Add(t, r.Delay[0])
@@ -113,7 +121,7 @@ func (c *collector) result(main int, started, ended time.Duration) (*evidence.Pr
 		p.gapMax = max(p.gapMax, silence)
 		p.gap.Add(ended.Seconds(), float64(silence))
 	}
-	sum.DelayMaxNs, sum.GapMaxNs, sum.Utilization = p.delayMax, int64(p.gapMax), p.use
+	sum.DelayMaxNs, sum.GapMaxNs, sum.StarvedNs, sum.Utilization = p.delayMax, int64(p.gapMax), p.starved, p.use
 	series := []evidence.Series{
 		p.delay.Series(evidence.SeriesProbeDelay, "ns"),
 		p.gap.Series(evidence.SeriesProbeGap, "ns"),

@@ -50,6 +50,7 @@ type record struct {
 	Use     [2]float64 `json:"u"` // utilisation: since the last record, since the start
 	Heap    [5]float64 `json:"h"` // bytes: used, total, external, array buffers, rss
 	GC      [2]float64 `json:"g"` // since the last record: count, ns
+	Starved float64    `json:"s"` // ns the timers were late while ticks ran all the time; see probe.mjs
 	Version string     `json:"V"`
 }
 
@@ -73,7 +74,7 @@ func parseRecord(b []byte) (record, error) {
 		return r, errRecord
 	}
 	const most = 1 << 50 // a petabyte, or thirteen days in ns
-	for _, group := range [][]float64{r.Delay[:], r.Heap[:], r.GC[:]} {
+	for _, group := range [][]float64{r.Delay[:], r.Heap[:], r.GC[:], {r.Starved}} {
 		for _, v := range group {
 			if v < 0 || v > most {
 				return r, errRecord
@@ -120,7 +121,7 @@ func (l *Listener) receive() {
 	defer close(l.done)
 	buf := make([]byte, MaxRecordBytes+1)
 	for {
-		n, _, err := l.conn.ReadFromUDPAddrPort(buf)
+		n, from, err := l.conn.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -128,7 +129,7 @@ func (l *Listener) receive() {
 			continue // an answer to something we did not send; the socket lives
 		}
 		l.mu.Lock()
-		l.all.add(buf[:n], time.Since(l.began))
+		l.all.add(buf[:n], from, time.Since(l.began))
 		l.mu.Unlock()
 	}
 }

@@ -13,6 +13,8 @@ import { threadId } from 'node:worker_threads';
 const INTERVAL_MS = 100;
 const RESOLUTION_MS = 10; // of the delay histogram, which includes it in every value
 const MAX_BYTES = 1024;
+const STARVED_MS = 100; // timers later than this …
+const TICK_GAP_MS = 25; // … while ticks came at least so often: starvation, not one long function
 
 const { stringify } = JSON;
 const { max, min, round } = Math;
@@ -25,6 +27,7 @@ const toBuffer = Buffer.from.bind(Buffer);
 function start(port) {
   const delay = delayHistogram();
   const gc = { count: 0, ms: 0 };
+  const ticks = watchTicks();
   let observer;
   try {
     observer = new PerformanceObserver((list) => {
@@ -67,6 +70,7 @@ function start(port) {
         u: [ratio(utilization(use, lastUse).utilization), ratio(use.utilization)],
         h: [memory.heapUsed, memory.heapTotal, memory.external, memory.arrayBuffers, memory.rss],
         g: [gc.count, round(gc.ms * 1e6)],
+        s: late > STARVED_MS && ticks.longestGap(at) < min(TICK_GAP_MS, late / 4) ? round(late * 1e6) : 0,
       };
       if (kind === 'start') record.V = process.version;
       sequence += 1;
@@ -74,6 +78,7 @@ function start(port) {
       lastUse = use;
       gc.count = 0;
       gc.ms = 0;
+      ticks.next(at + INTERVAL_MS);
       const bytes = toBuffer(stringify(record));
       if (connected && bytes.length <= MAX_BYTES) sendNow(bytes, () => {});
     } catch {
@@ -90,6 +95,43 @@ function start(port) {
   );
   setTimer(() => send('tick'), INTERVAL_MS).unref();
   process.on('exit', () => atOnce(() => send('exit')));
+}
+
+// watchTicks notes when process.nextTick and queueMicrotask are called while a record is overdue. Work that is cut up with them
+// never lets the loop go on, and looks from outside like one long function; from inside, the calls go on all the time. One reading
+// of the clock for each call is all it costs.
+function watchTicks() {
+  let due = Infinity; // the time of the next record
+  let last = 0;
+  let longest = 0;
+  const called = () => {
+    const at = now();
+    if (at <= due) return;
+    longest = max(longest, at - max(last, due));
+    last = at;
+  };
+  try {
+    const { nextTick } = process;
+    process.nextTick = function (...args) {
+      called();
+      return nextTick.apply(this, args);
+    };
+    const { queueMicrotask: queue } = globalThis;
+    globalThis.queueMicrotask = function (...args) {
+      called();
+      return queue.apply(this, args);
+    };
+  } catch {
+    // Frozen objects: starvation is then told as a block.
+  }
+  return {
+    longestGap: (at) => max(longest, at - max(last, due)),
+    next(time) {
+      due = time;
+      last = 0;
+      longest = 0;
+    },
+  };
 }
 
 // atOnce runs what hands a datagram to the system without the tick that dgram puts in between: a submission may block

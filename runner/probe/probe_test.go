@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,9 @@ import (
 
 	"github.com/assay-run/assay/internal/evidence"
 )
+
+// socket is where the records come from.
+var socket = netip.MustParseAddrPort("127.0.0.1:4001")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -56,7 +60,7 @@ func FuzzCollector(f *testing.F) {
 	f.Add([]byte(good))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := newCollector()
-		c.add(b, time.Second)
+		c.add(b, socket, time.Second)
 		p, series := c.result(0, 0, 2*time.Second)
 		if p == nil || p.Records+p.Dropped != 1 {
 			t.Fatalf("%+v", p)
@@ -78,7 +82,7 @@ func TestCollectorBoundsAFlood(t *testing.T) {
 	t.Parallel()
 	c := newCollector()
 	for i := range 100_000 { // one second
-		c.add(tick(i, i, 1), time.Duration(i)*10*time.Microsecond)
+		c.add(tick(i, i, 1), socket, time.Duration(i)*10*time.Microsecond)
 	}
 	p, _ := c.result(0, 0, time.Second)
 	assert.LessOrEqual(t, p.Records, MaxPerSecond+maxBurst)
@@ -91,11 +95,11 @@ func TestCollectorSums(t *testing.T) {
 	t.Parallel()
 	c := newCollector()
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	c.add(tick(7, 0, 1e6), ms(1000))
-	c.add(tick(7, 1, 9e9), ms(1050)) // a worker's loop is its own affair
-	c.add(tick(8, 0, 8e9), ms(1060)) // a child's too
-	c.add(tick(7, 0, 4e8), ms(1500))
-	c.add([]byte("noise"), ms(1500))
+	c.add(tick(7, 0, 1e6), socket, ms(1000))
+	c.add(tick(7, 1, 9e9), socket, ms(1050)) // a worker's loop is its own affair
+	c.add(tick(8, 0, 8e9), socket, ms(1060)) // a child's too
+	c.add(tick(7, 0, 4e8), socket, ms(1500))
+	c.add([]byte("noise"), socket, ms(1500))
 	p, series := c.result(7, ms(900), ms(3500))
 	assert.Equal(t, &evidence.Probe{
 		Records: 4, Dropped: 1, Threads: 3, DelayMaxNs: 4e8, GapMaxNs: 2e9, GCCount: 4, GCNs: 2000,
@@ -233,4 +237,21 @@ func TestProbeIsSmall(t *testing.T) {
 	b, err := json.Marshal(largest)
 	require.NoError(t, err)
 	assert.Less(t, len(b), MaxRecordBytes/2)
+}
+
+func TestSomebodyElseSpeaksForTheProbe(t *testing.T) {
+	t.Parallel()
+	c := newCollector()
+	stranger := netip.MustParseAddrPort("127.0.0.1:4002")
+	for i := range 10 {
+		c.add(tick(7, 0, 1e6), socket, time.Duration(i)*time.Second)
+	}
+	c.add(tick(7, 1, 1e6), stranger, 10*time.Second) // a worker of its own
+	for i := range 4 {
+		c.add(tick(7, 0, 5e9), stranger, time.Duration(11+i)*time.Second)
+	}
+	p, _ := c.result(7, 0, 15*time.Second)
+	assert.Equal(t, 4, p.Forged)
+	assert.Equal(t, 11, p.Records)
+	assert.Equal(t, int64(1e6), p.DelayMaxNs, "what the stranger said does not count")
 }

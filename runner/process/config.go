@@ -29,6 +29,8 @@ type Config struct {
 	Path string
 	// ProbeSource is staged beside each submission as probe.mjs.
 	ProbeSource []byte
+	// DiagnoseSource is staged as diagnose.mjs, for diagnostic runs; empty where there are none.
+	DiagnoseSource []byte
 	// Logger gets timings at debug level. Nil discards them.
 	Logger *slog.Logger
 }

@@ -66,7 +66,7 @@ func (e *Engine) OpenPod(ctx context.Context, spec runner.PodSpec) (_ runner.Pod
 }
 
 // makeDirs makes the pod's directories. The App path is a link that each candidate's start points at its workspace, and
-// the probe lies beside it as it does in a container.
+// the preloads lie beside it as they do in a container.
 func (p *pod) makeDirs(data string) error {
 	e := p.e
 	if err := e.makeDir(p.dir, 0o755, false); err != nil {
@@ -79,7 +79,7 @@ func (p *pod) makeDirs(data string) error {
 	if err := e.makeDir(p.tmp(), 0o700, true); err != nil {
 		return err
 	}
-	if err := e.writeFile(filepath.Join(p.dir, probeName), e.cfg.ProbeSource, 0o444); err != nil {
+	if err := e.writePreloads(p.dir); err != nil {
 		return err
 	}
 	if data == "" {

@@ -13,9 +13,12 @@ import (
 	"github.com/assay-run/assay/runner"
 )
 
-const probeName = "probe.mjs"
+const (
+	probeName    = "probe.mjs"
+	diagnoseName = "diagnose.mjs"
+)
 
-// workspace is a staged submission in a directory: app/ with its files, and probe.mjs.
+// workspace is a staged submission in a directory: app/ with its files, and the preloads.
 type workspace struct {
 	dir  string
 	once sync.Once
@@ -33,7 +36,7 @@ func (e *Engine) Stage(ctx context.Context, s runner.StageSpec) (_ runner.Worksp
 	if err := e.makeDir(w.dir, 0o755, false); err != nil {
 		return nil, err
 	}
-	if err := e.writeFile(filepath.Join(w.dir, probeName), e.cfg.ProbeSource, 0o444); err != nil {
+	if err := e.writePreloads(w.dir); err != nil {
 		return nil, err
 	}
 	if err := e.makeDir(w.app(), 0o755, true); err != nil {
@@ -50,6 +53,14 @@ func (e *Engine) Stage(ctx context.Context, s runner.StageSpec) (_ runner.Worksp
 		return nil, err
 	}
 	return w, nil
+}
+
+// writePreloads puts the probe and the diagnosis into a directory.
+func (e *Engine) writePreloads(dir string) error {
+	if err := e.writeFile(filepath.Join(dir, probeName), e.cfg.ProbeSource, 0o444); err != nil {
+		return err
+	}
+	return e.writeFile(filepath.Join(dir, diagnoseName), e.cfg.DiagnoseSource, 0o444)
 }
 
 func (w *workspace) app() string { return filepath.Join(w.dir, "app") }

@@ -1,7 +1,7 @@
 // Totals counts what scripts/test has recorded in a folder and prints it as one line, "N passed, N failed". Its exit code
 // is 1 when anything failed or nothing passed.
 //
-// It reads stages.tsv (a stage and its outcome a line), the *.json files of go test -json, and fixtures.json of assay
+// It reads stages.tsv (a stage and its outcome a line), the *.json files of go test -json, and fixtures*.json of assay
 // validate.
 package main
 
@@ -76,7 +76,7 @@ func count(dir string) (*totals, error) {
 	}
 	for _, file := range files {
 		parse := t.tests
-		if filepath.Base(file) == "fixtures.json" {
+		if strings.HasPrefix(filepath.Base(file), "fixtures") {
 			parse = t.fixtures
 		}
 		if err := read(file, parse); err != nil {
@@ -133,15 +133,20 @@ func (t *totals) tests(r io.Reader) error {
 }
 
 func (t *totals) fixtures(r io.Reader) error {
-	var results []struct {
-		Challenge string `json:"challenge"`
-		Fixture   string `json:"fixture"`
-		OK        bool   `json:"ok"`
+	var all struct {
+		Results []struct {
+			Challenge string `json:"challenge"`
+			Fixture   string `json:"fixture"`
+			OK        bool   `json:"ok"`
+		} `json:"results"`
 	}
-	if err := json.NewDecoder(r).Decode(&results); err != nil {
+	if err := json.NewDecoder(r).Decode(&all); err != nil {
 		return fmt.Errorf("decode fixtures: %w", err)
 	}
-	for _, f := range results {
+	if len(all.Results) == 0 {
+		return errors.New("no fixture was graded")
+	}
+	for _, f := range all.Results {
 		outcome := "pass"
 		if !f.OK {
 			outcome = "fail"

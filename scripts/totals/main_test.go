@@ -24,7 +24,7 @@ func TestCount(t *testing.T) {
 {"Action":"build-fail","ImportPath":"c"}
 {"Action":"fail","Package":"c","Elapsed":0}
 `,
-		"fixtures.json": `[{"challenge":"c","fixture":"good","ok":true},{"challenge":"c","fixture":"bad","ok":false}]`,
+		"fixtures.json": `{"results":[{"challenge":"c","fixture":"good","ok":true},{"challenge":"c","fixture":"bad","ok":false}]}`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
@@ -40,7 +40,8 @@ func TestCountRefuses(t *testing.T) {
 		"no stages":       {},
 		"a broken stage":  {"stages.tsv": "gofmt\n"},
 		"half an event":   {"stages.tsv": "", "unit.json": `{"Action":`},
-		"broken fixtures": {"stages.tsv": "", "fixtures.json": `{}`},
+		"broken fixtures": {"stages.tsv": "", "fixtures.json": `[]`},
+		"no fixtures":     {"stages.tsv": "", "fixtures-x.json": `{}`},
 	} {
 		dir := t.TempDir()
 		for file, content := range files {

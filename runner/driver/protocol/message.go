@@ -56,6 +56,7 @@ type Run struct {
 	EnforceMemory bool          `json:"enforceMemory"`
 	SampleHz      int           `json:"sampleHz"` // 100 when 0
 	Probe         bool          `json:"probe"`    // listen for the probe
+	Diagnose      bool          `json:"diagnose"` // record for a diagnosis, and add it to the executions
 	Timeout       time.Duration `json:"timeout"`  // of the run; none when 0
 }
 
@@ -96,6 +97,8 @@ type StartCandidate struct {
 	Env  map[string]string `json:"env"`
 	// ProbePort is where the driver listens for the probe of this process; 0 when it does not.
 	ProbePort int `json:"probePort"`
+	// DiagnosePort is where the driver records for the diagnosis of this process; 0 when it does not.
+	DiagnosePort int `json:"diagnosePort,omitempty"`
 }
 
 // Kill asks the engine to end a candidate that the driver could not end itself.

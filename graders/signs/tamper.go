@@ -1,4 +1,4 @@
-package logaggregate
+package signs
 
 import (
 	"fmt"
@@ -10,25 +10,31 @@ import (
 // Thresholds of the comparison between what a process says of itself and what was measured from outside. They are wide,
 // because an honest program must never be accused: a contradiction needs several signs at once.
 const (
+	tamperForged    = 3                      // records from another socket; the probe has one for its whole life
 	tamperRecords   = 5                      // of the probe; fewer say nothing
 	tamperMemory    = 60 << 20               // below it the shares of shared pages are too large
 	tamperShare     = 0.7                    // of the kernel's figure
 	tamperStall     = 200 * time.Millisecond // shorter ones have too many other causes
 	tamperMargin    = 50 * time.Millisecond
-	tamperOwnLate   = 20 * time.Millisecond // when our own sender was later, the stall may be ours
-	tamperSilence   = time.Second           // of the probe, from which on it may have missed a peak
-	tamperAfterward = time.Second           // for so long it must have answered again: a block at the end leaves no record
+	tamperInterval  = 100 * time.Millisecond // between two records of the probe
+	tamperOwnLate   = 20 * time.Millisecond  // when our own sender was later, the stall may be ours
+	tamperSilence   = time.Second            // of the probe, from which on it may have missed a peak
+	tamperAfterward = time.Second            // for so long it must have answered again: a block at the end leaves no record
 )
 
-// contradiction compares the probe (which a submission can forge) with the kernel and with the heartbeat. Without enough
-// records of the probe there is nothing to compare, and that is no offence.
-func contradiction(e *evidence.Execution) (reason string, atSeconds float64, found bool) {
+// Contradiction compares the probe (which a submission can forge) with the kernel and with the heartbeat. Without enough
+// records of the probe there is nothing to compare, and that is no offence. It is for a process that lived as long as it should:
+// one that died may not have come to say what happened.
+func Contradiction(e *evidence.Execution) (reason string, atSeconds float64, found bool) {
 	p := e.Probe
-	if p == nil || p.Records < tamperRecords || !e.Exit.OK() {
+	if p == nil || p.Records < tamperRecords {
 		return "", 0, false
 	}
+	if p.Forged >= tamperForged {
+		return fmt.Sprintf("Somebody else spoke for its probe: %s records came from another socket than those before.", Number(int64(p.Forged))), -1, true
+	}
 	if hidesMemory(e) {
-		return fmt.Sprintf("The process says that it used %s, the kernel says %s.", mebibytes(p.RSSMaxBytes), mebibytes(e.Usage.ProcPeakBytes)), -1, true
+		return fmt.Sprintf("The process says that it used %s, the kernel says %s.", Mebibytes(p.RSSMaxBytes), Mebibytes(e.Usage.ProcPeakBytes)), -1, true
 	}
 	if at, ok := hidesBlock(e); ok {
 		return fmt.Sprintf("It did not answer for %d ms and its own timer was silent, but it says that its event loop was never delayed by more than %d ms.",
@@ -53,7 +59,9 @@ func hidesBlock(e *evidence.Execution) (atSeconds float64, ok bool) {
 		return 0, false
 	}
 	silent := p.GapMaxNs >= hb.StallNs/2
-	admits := p.DelayMaxNs >= min(hb.StallNs, p.GapMaxNs)-int64(tamperMargin)
+	// A stall may be several blocks in a row, between which the timers had their turn and the clients had not. The silence before a late
+	// record is the delay and the time that is between two records anyway.
+	admits := p.DelayMaxNs >= min(hb.StallNs, p.GapMaxNs-int64(tamperInterval))-int64(tamperMargin)
 	if !silent || admits {
 		return 0, false
 	}

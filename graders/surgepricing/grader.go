@@ -1,0 +1,93 @@
+package surgepricing
+
+import (
+	"encoding/json"
+
+	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/signs"
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// Name is what a scenario calls this workload.
+const Name = "surge-pricing"
+
+// Grader implements graders.Grader. It has no state.
+type Grader struct{}
+
+var _ graders.Grader = (*Grader)(nil)
+
+// New returns the grader.
+func New() *Grader { return &Grader{} }
+
+// Name implements workload.Workload.
+func (*Grader) Name() string { return Name }
+
+// Compare implements graders.Grader. Nothing here needs two scenarios to be seen.
+func (*Grader) Compare(map[string]evidence.Run, map[string]json.RawMessage) (map[string]evidence.Measures, error) {
+	return nil, nil
+}
+
+// The reason codes this grader gives.
+const (
+	codeWrongOutput  = "WRONG_OUTPUT"
+	codeMemUnbounded = "MEM_UNBOUNDED"
+	codeHang         = signs.Hang
+	codeCrash        = evidence.CodeCrash
+	codeTamper       = evidence.CodeTamper
+)
+
+// contractMemory is the memory limit of the challenge.
+const contractMemory = 512 << 20
+
+// The names of the metrics.
+const (
+	metricStart       = "start"
+	metricCasesRight  = "cases.right"
+	metricChecksums   = "checksums.wrong"
+	metricRefused     = "rebuilds.refused"
+	metricQuotesWrong = "quotes.wrong"
+	metricPolicy      = "policy.right"
+	metricSurvived    = "survived"
+	metricHBP50       = "hb.p50"
+	metricHBP99       = "hb.p99"
+	metricHBP999      = "hb.p999"
+	metricHBMax       = "hb.max"
+	metricHBStall     = "hb.stall"
+	metricHBAnswered  = "hb.answered"
+	metricStarved     = "loop.starved"
+	metricQuoteP50    = "quote.p50"
+	metricQuoteP99    = "quote.p99"
+	metricRebuildTime = "rebuild.time"
+	metricCPU         = "cpu.perRebuild"
+	metricThreads     = "threads.max"
+	metricProcesses   = "processes.max"
+	metricMemPeak     = "mem.peak"
+)
+
+// Metrics implements graders.Grader.
+func (*Grader) Metrics() []evidence.MetricDoc {
+	lower, higher := evidence.LowerIsBetter, evidence.HigherIsBetter
+	return []evidence.MetricDoc{
+		{Name: metricStart, Unit: "ns", Better: lower, Noise: 0.12, Doc: "from the start of the process to the first good answer of GET /healthz; absent when there was none within 10 s"},
+		{Name: metricCasesRight, Unit: "share", Better: higher, Doc: "weighted share of the cases of the scenario that came out right"},
+		{Name: metricChecksums, Unit: "count", Better: lower, Doc: "rebuilds whose answer does not have the right checksum, or has no epoch of its own; refused ones (503) do not count"},
+		{Name: metricRefused, Unit: "count", Better: lower, Doc: "rebuilds that were refused or not answered although there was room for them"},
+		{Name: metricQuotesWrong, Unit: "count", Better: lower, Doc: "quotes whose three numbers do not belong to one table, or that went back to an older one"},
+		{Name: metricPolicy, Unit: "share", Better: higher, Doc: "share of the rebuilds beyond the ten that there is room for which were answered by 503 and Retry-After at once; only as many as were taken of the ten"},
+		{Name: metricSurvived, Unit: "ratio", Better: higher, Doc: "1 when a rebuild after the poisoned ones is answered rightly, else 0"},
+		{Name: metricHBP50, Unit: "ns", Better: lower, Noise: 0.12, Doc: "median time until the heartbeat (GET /healthz and POST /quote in turn) was answered while there were rebuilds to do, from when the request was due"},
+		{Name: metricHBP99, Unit: "ns", Better: lower, Noise: 0.12, Doc: "99th percentile of the same"},
+		{Name: metricHBP999, Unit: "ns", Better: lower, Noise: 0.25, Doc: "99.9th percentile of the same"},
+		{Name: metricHBMax, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest of the same"},
+		{Name: metricHBStall, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest time in which no heartbeat was answered although one was due"},
+		{Name: metricHBAnswered, Unit: "share", Better: higher, Noise: 0.01, Doc: "share of the heartbeats that were answered within one second"},
+		{Name: metricStarved, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest delay of timers during which callbacks of process.nextTick or queueMicrotask ran all the time, as the probe saw it; it tells STARVATION from LOOP_BLOCKED and earns nothing"},
+		{Name: metricQuoteP50, Unit: "ns", Better: lower, Noise: 0.12, Doc: "median time until a quote of the open load of 100 a second was answered while there were rebuilds to do, from when it was due"},
+		{Name: metricQuoteP99, Unit: "ns", Better: lower, Noise: 0.12, Doc: "99th percentile of the same"},
+		{Name: metricRebuildTime, Unit: "ns", Better: lower, Noise: 0.08, Doc: "wall time of all rebuilds of the scenario together, from the first request to the last answer"},
+		{Name: metricCPU, Unit: "ns", Better: lower, Noise: 0.06, Doc: "CPU time of all threads and processes over the whole run, for each rebuild; absent unless every rebuild was answered rightly"},
+		{Name: metricThreads, Unit: "count", Better: lower, Doc: "most threads of all processes at one time"},
+		{Name: metricProcesses, Unit: "count", Better: lower, Doc: "most processes at one time"},
+		{Name: metricMemPeak, Unit: "bytes", Better: lower, Noise: 0.04, Doc: "largest anonymous and shared memory of the whole container"},
+	}
+}

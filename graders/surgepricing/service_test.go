@@ -1,0 +1,301 @@
+package surgepricing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
+)
+
+// service is the contract in Go, with faults to choose.
+type service struct {
+	faults faults
+
+	mu    sync.Mutex
+	epoch int64
+	table table
+
+	room    chan struct{} // running and waiting
+	running chan struct{}
+	dead    atomic.Bool
+	gone    chan struct{} // closed by a service that ends by itself
+	once    sync.Once
+}
+
+type faults struct {
+	blocks     bool // answers nobody while it computes
+	noLimit    bool // never refuses
+	refuses    bool // refuses every rebuild
+	wrongSum   bool
+	mixed      bool // an epoch with the multipliers of the one before
+	goesBack   bool // some quotes see an older table
+	dies       bool // at the first rebuild
+	exits      bool // by itself, with code 0, before anything is asked
+	silent     bool // never answers /healthz
+	poisonKill bool // no rebuild is answered after a poisoned one
+	plainError bool // errors are no problem documents
+	ackEarly   bool
+}
+
+func newService(f faults) *service {
+	return &service{faults: f, room: make(chan struct{}, burstRoom), running: make(chan struct{}, 2), gone: make(chan struct{})}
+}
+
+func (s *service) end() { s.once.Do(func() { close(s.gone) }) }
+
+func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method + " " + r.URL.Path {
+	case "GET /healthz":
+		if s.faults.silent {
+			s.refuse(w, http.StatusServiceUnavailable)
+			return
+		}
+		if s.faults.blocks {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+		}
+	case "POST /quote":
+		s.quote(w, r)
+	case "POST /rebuild":
+		s.rebuild(w, r)
+	default:
+		s.refuse(w, http.StatusNotFound)
+	}
+}
+
+func (s *service) refuse(w http.ResponseWriter, status int) {
+	if !s.faults.plainError {
+		w.Header().Set("Content-Type", "application/problem+json")
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": status, "title": http.StatusText(status)})
+}
+
+// whole reads a whole number within bounds.
+func whole(v any, low, high float64) (int64, bool) {
+	f, ok := v.(float64)
+	return int64(f), ok && f >= low && f <= high && f == float64(int64(f))
+}
+
+func (s *service) quote(w http.ResponseWriter, r *http.Request) {
+	var body map[string]any
+	err := json.NewDecoder(r.Body).Decode(&body)
+	id, ok := whole(body["cell"], 0, maxID)
+	base, priced := whole(body["baseCents"], 0, 1e8)
+	if err != nil || !ok || !priced {
+		s.refuse(w, http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	m, epoch := s.table.multiplier(int32(id)), s.epoch
+	s.mu.Unlock()
+	if s.faults.mixed && epoch > 2 {
+		epoch--
+	}
+	if s.faults.goesBack && epoch > 0 && base%7 == 0 {
+		m, epoch = unitMultiplier, 0
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"cents": cents(base, m), "multiplier": float64(m) / unitMultiplier, "epoch": epoch})
+}
+
+// parse is rule 1 of a rebuild.
+func parse(r *http.Request) ([]cell, int, bool) {
+	var body struct {
+		Cells      []map[string]any `json:"cells"`
+		Iterations any              `json:"iterations"`
+	}
+	if json.NewDecoder(r.Body).Decode(&body) != nil || len(body.Cells) == 0 {
+		return nil, 0, false
+	}
+	iterations, ok := whole(body.Iterations, 1, 1e6)
+	seen := map[int64]bool{}
+	var cells []cell
+	for _, c := range body.Cells {
+		id, a := whole(c["id"], 0, maxID)
+		demand, b := whole(c["demand"], 0, 1e6)
+		supply, d := whole(c["supply"], 0, 1e6)
+		if !a || !b || !d || seen[id] {
+			return nil, 0, false
+		}
+		seen[id] = true
+		cells = append(cells, cell{int32(id), int32(demand), int32(supply)})
+	}
+	return cells, int(iterations), ok
+}
+
+func (s *service) rebuild(w http.ResponseWriter, r *http.Request) {
+	if s.faults.dies {
+		s.end()
+		panic(http.ErrAbortHandler)
+	}
+	if !s.faults.noLimit {
+		select {
+		case s.room <- struct{}{}:
+			defer func() { <-s.room }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			s.refuse(w, http.StatusServiceUnavailable)
+			return
+		}
+	}
+	if s.faults.refuses {
+		w.Header().Set("Retry-After", "1")
+		s.refuse(w, http.StatusServiceUnavailable)
+		return
+	}
+	if s.dead.Load() {
+		<-r.Context().Done()
+		return
+	}
+	cells, iterations, ok := parse(r)
+	if !ok {
+		if s.faults.poisonKill {
+			s.dead.Store(true)
+		}
+		s.refuse(w, http.StatusBadRequest)
+		return
+	}
+	if s.faults.ackEarly {
+		_ = json.NewEncoder(w).Encode(map[string]any{"epoch": 1, "checksum": "00000000"})
+		return
+	}
+	s.running <- struct{}{}
+	defer func() { <-s.running }()
+	if s.faults.blocks {
+		s.mu.Lock()
+		time.Sleep(300 * time.Millisecond)
+		s.mu.Unlock()
+	}
+	time.Sleep(30 * time.Millisecond) // in place of much work, which the race detector makes very long
+	t := rebuild(cells, iterations)
+	s.mu.Lock()
+	s.epoch++
+	s.table = t
+	epoch := s.epoch
+	s.mu.Unlock()
+	sum := t.checksum()
+	if s.faults.wrongSum {
+		sum = "deadbeef"
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"epoch": epoch, "checksum": sum})
+}
+
+// fakePod runs a service in this process.
+type fakePod struct {
+	service *service
+	started *fakeProcess
+}
+
+func (p *fakePod) Start(ctx context.Context, c workload.Command) (workload.Process, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:"+c.Env["PORT"])
+	if err != nil {
+		return nil, err
+	}
+	f := &fakeProcess{began: time.Now(), done: make(chan struct{}), service: p.service, name: c.Name}
+	f.server = &http.Server{Handler: p.service, ReadHeaderTimeout: time.Minute}
+	go func() { _ = f.server.Serve(l) }()
+	go func() {
+		select {
+		case <-p.service.gone:
+		case <-ctx.Done():
+		}
+		f.close()
+	}()
+	if p.service.faults.exits {
+		p.service.end()
+	}
+	p.started = f
+	return f, nil
+}
+
+func (*fakePod) ReadOutput(string, int64) evidence.File { return evidence.File{} }
+func (*fakePod) ClearOutput() error                     { return nil }
+func (*fakePod) Paths() workload.Paths                  { return workload.Paths{} }
+func (*fakePod) Report(workload.Progress)               {}
+
+type fakeProcess struct {
+	began   time.Time
+	name    string
+	done    chan struct{}
+	once    sync.Once
+	server  *http.Server
+	service *service
+	killed  atomic.Bool
+}
+
+func (f *fakeProcess) close() {
+	f.once.Do(func() {
+		_ = f.server.Close()
+		close(f.done)
+	})
+}
+
+func (f *fakeProcess) Started() time.Time     { return f.began }
+func (f *fakeProcess) Done() <-chan struct{}  { return f.done }
+func (f *fakeProcess) ReadBytes() int64       { return 0 }
+func (*fakeProcess) Stolen() []workload.Pause { return nil }
+
+func (f *fakeProcess) Kill() error {
+	select {
+	case <-f.done: // it was gone before
+	default:
+		f.killed.Store(true)
+		f.service.end()
+		<-f.done
+	}
+	return nil
+}
+
+func (f *fakeProcess) Wait(ctx context.Context) (evidence.Execution, error) {
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return evidence.Execution{}, errors.New("still running")
+	}
+	e := evidence.Execution{Name: f.name, Exit: evidence.Exit{Status: evidence.Exited}, DurationNs: int64(time.Since(f.began))}
+	if f.killed.Load() {
+		e.Exit = evidence.Exit{Status: evidence.Signaled, Signal: "SIGKILL", Code: 137}
+	}
+	e.Usage = evidence.Usage{MaxThreads: 13, MaxProcesses: 1, MemoryPeakBytes: 60 << 20, CPUNs: 1e9}
+	return e, nil
+}
+
+// graded drives a service through a scenario and judges it.
+func graded(t *testing.T, k kind, f faults, timeout time.Duration) evidence.Measures {
+	t.Helper()
+	s := settings{kind: k, work: minWork}
+	seed := []byte("0123456789abcdef0123456789abcdef")
+	loads := s.loads()
+	if k == kindRebuild { // a large body takes long under the race detector
+		loads[len(loads)-1] = load{ID: "large", Cells: 5_000, Iterations: 20}
+	}
+	known, err := solve(t.Context(), seed, loads, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(params{Kind: k, Seed: seed, Loads: loads, TimeoutNs: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	executions, err := New().Drive(t.Context(), &fakePod{service: newService(f)}, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := json.Marshal(truth{Kind: k, Seed: seed, Loads: known, Watched: watched(seed)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New().Measure(evidence.Run{Scenario: string(k), Executions: executions}, tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}

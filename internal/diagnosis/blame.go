@@ -1,0 +1,377 @@
+package diagnosis
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// Shares from which something explains a stall.
+const (
+	mostlyIdle    = 0.6   // of the time: the loop was free
+	mostlyGC      = 0.4   // of the busy time: the program could not run for a large part of it
+	mostly        = 0.5   // of the busy time
+	nearlyAll     = 0.8   // one place is to blame, whoever called it
+	worthNaming   = 0.3   // a second place
+	stillTurning  = 0.3   // less than this was without a turn of the loop
+	minReturns    = 3     // that prove that callbacks were short
+	mistakes      = 0.01  // of the looks may miss a function
+	wrongReturns  = 0.003 // of the looks may miss the outermost one
+	maxStackShown = 12
+)
+
+// look is a stall with its samples added up.
+type look struct {
+	p       *profile
+	w       window
+	samples []sample
+	with    map[int32]float64 // seconds by node, callees included
+	own     map[int32]float64 // seconds by the deepest node that people wrote
+	calls   map[string]float64
+	total   float64 // seconds
+	idle    float64
+	ours    float64 // what the diagnosis itself did
+	gc      float64
+	script  float64 // seconds with a stack
+}
+
+func (a *analysis) look(w window) *look {
+	p := a.profile
+	l := &look{
+		p: p, w: w, samples: p.between(w.from, w.to),
+		with: map[int32]float64{}, own: map[int32]float64{}, calls: map[string]float64{},
+	}
+	for _, s := range l.samples {
+		l.total += s.took
+		f := p.fn(s.node)
+		switch {
+		case f.name == nameIdle:
+			l.idle += s.took
+		case f.file == ourFile, f.name == nameGC && a.asked(s):
+			l.ours += s.took
+		case f.name == nameGC:
+			l.gc += s.took
+		case f.name == nameProgram || f.name == nameRoot:
+		default:
+			l.addStack(s)
+		}
+	}
+	return l
+}
+
+func (l *look) addStack(s sample) {
+	l.script += s.took
+	user, call := int32(-1), ""
+	for _, n := range l.p.path(s.node) {
+		l.with[n] += s.took
+		f := l.p.fn(n)
+		switch name, _ := syncCall(f); {
+		case f.user():
+			user, call = n, ""
+		case name != "" && call == "":
+			call = name
+		}
+	}
+	if user >= 0 {
+		l.own[user] += s.took
+	}
+	if call != "" {
+		l.calls[call] += s.took
+	}
+}
+
+// asked says that a collection was one that the diagnosis asked for.
+func (a *analysis) asked(s sample) bool {
+	i, _ := slices.BinarySearchFunc(a.own, s.at-s.took, func(w window, t float64) int { return cmp.Compare(w.to, t) })
+	return i < len(a.own) && a.own[i].from < s.at
+}
+
+// busy is the time in which the submission itself kept the thread.
+func (l *look) busy() float64 { return l.total - l.idle - l.ours }
+
+func share(part, whole float64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return min(part/whole, 1)
+}
+
+// hotPath goes from the root to where the time was spent, as long as one callee has at least half of its caller's.
+func (l *look) hotPath() []int32 {
+	callees := map[int32][]int32{}
+	root := int32(-1)
+	for n := range l.with {
+		parent := l.p.nodes[n].parent
+		callees[parent] = append(callees[parent], n)
+		if parent < 0 {
+			root = n
+		}
+	}
+	var path []int32
+	for n := root; n >= 0; {
+		path = append(path, n)
+		next, most := int32(-1), 0.0
+		for _, c := range callees[n] {
+			if v := l.with[c]; v > most || v == most && c < next {
+				next, most = c, v
+			}
+		}
+		if most < mostly*l.with[n] {
+			break
+		}
+		n = next
+	}
+	return path
+}
+
+// holder is the deepest function of people on a path that was on the stack all the time and so did not return; -1 when
+// there is none.
+func (l *look) holder(path []int32) int32 {
+	for i := len(path) - 1; i >= 0; i-- {
+		n := path[i]
+		if l.p.fn(n).user() && share(l.with[n], l.script) >= nearlyAll && l.stayed(n) {
+			return n
+		}
+	}
+	return -1
+}
+
+// stayed says that hardly a look between the first and the last one at a function found it gone. A few do by mistake: V8
+// misses the caller of a function that is just beginning.
+func (l *look) stayed(n int32) bool {
+	on, gone, since := 0, 0, 0
+	for _, s := range l.samples {
+		switch {
+		case l.unknown(s):
+		case l.on(s, n):
+			on++
+			gone += since
+			since = 0
+		case on > 0:
+			since++
+		}
+	}
+	return float64(gone) <= mistakes*float64(on)
+}
+
+// unknown says that a sample has no stack, as during a collection.
+func (l *look) unknown(s sample) bool {
+	f := l.p.fn(s.node)
+	return f.name == nameGC || f.name == nameProgram || f.name == nameRoot || f.file == ourFile
+}
+
+func (l *look) on(s sample, n int32) bool {
+	at, depth := s.node, l.p.nodes[n].depth
+	for l.p.nodes[at].depth > depth {
+		at = l.p.nodes[at].parent
+	}
+	return at == n
+}
+
+// slices says that the queue of ticks and promises was worked off callback by callback: looks found the queue itself, or
+// another callback, between two looks at callbacks.
+func (l *look) slices() bool {
+	const outside, between = -2, -1
+	returns, looks, queued := 0, 0, 0.0
+	last, before := int32(outside), int32(outside) // what was seen last, and the last callback since the queue began
+	for _, s := range l.samples {
+		if l.unknown(s) {
+			continue
+		}
+		callback, queue := l.callback(s.node)
+		if !queue {
+			last, before = outside, outside
+			continue
+		}
+		looks++
+		queued += s.took
+		if callback >= 0 {
+			if before >= 0 && (last == between || last != callback) {
+				returns++
+			}
+			before = callback
+		}
+		last = callback
+	}
+	return returns >= minReturns && float64(returns) >= wrongReturns*float64(looks) && share(queued, l.script) >= mostly
+}
+
+// callback is the outermost function of people below the queue; -1 when there is none. queue says whether there is a queue.
+// What nothing in JavaScript has called is the callback of a promise: Node then has the queue worked off by V8.
+func (l *look) callback(n int32) (callback int32, queue bool) {
+	callback = -1
+	path := l.p.path(n)
+	if len(path) > 1 && l.p.fn(path[1]).user() {
+		return path[1], true
+	}
+	for _, at := range path {
+		f := l.p.fn(at)
+		if f.queue() {
+			callback, queue = -1, true
+			continue
+		}
+		if queue && callback < 0 && f.user() {
+			callback = at
+		}
+	}
+	return callback, queue
+}
+
+// hottest is the function of people in which itself, with what it calls of Node, most time was spent; -1 when there is
+// none.
+func (l *look) hottest(keep func(function) bool) (int32, float64) {
+	best, most := int32(-1), 0.0
+	byFunction := map[int32]float64{}
+	for n, v := range l.own {
+		if keep(l.p.fn(n)) {
+			byFunction[l.p.nodes[n].fn] += v
+		}
+	}
+	for n, v := range l.own {
+		sum := byFunction[l.p.nodes[n].fn]
+		if sum > most || sum == most && sum > 0 && (v > l.own[best] || v == l.own[best] && n < best) {
+			best, most = n, sum
+		}
+	}
+	return best, most
+}
+
+// stall says what a stall was made of; false when that was the diagnosis itself.
+func (a *analysis) stall(w window) (evidence.Stall, bool) {
+	l := a.look(w)
+	s := evidence.Stall{
+		From: w.from, To: w.to, LatencyNs: int64(w.length() * 1e9), Samples: len(l.samples), Stack: []evidence.StackFrame{},
+		GCShare: share(l.gc, l.busy()), IdleShare: share(l.idle, l.total), Cause: evidence.CauseUnknown, Alike: 1,
+	}
+	s.AlikeNs = s.LatencyNs
+	if l.ours >= mostly*l.total && l.total > 0 {
+		return s, false
+	}
+	if len(l.samples) == 0 || l.total <= 0 {
+		return s, true
+	}
+	path := l.hotPath()
+	s.Slices = l.slices()
+	s.Turning = !s.Slices && len(a.inside) > 0 && covered(w, a.inside) < stillTurning
+	a.place(l, path, &s)
+	a.cause(l, &s)
+	if s.Cause == evidence.CauseGC && s.Blame == nil { // who allocated is seen before and after
+		const beside = 0.1 // seconds
+		near := a.look(window{w.from - beside, w.to + beside})
+		a.place(near, near.hotPath(), &s)
+	}
+	if s.Cause == evidence.CauseWaiting {
+		return s, true // the code that ran beside it is not to blame
+	}
+	for i := len(path) - 1; i >= 0 && len(s.Stack) < maxStackShown; i-- {
+		f := l.p.fn(path[i])
+		if f.name == nameRoot {
+			continue
+		}
+		s.Stack = append(s.Stack, evidence.StackFrame{
+			Place: f.place(a.line(l, path[i])), Kind: f.kind(), Share: share(l.with[path[i]], l.script),
+		})
+	}
+	return s, true
+}
+
+// place finds the lines: the one that did not give way, and the one that took the time.
+func (a *analysis) place(l *look, path []int32, s *evidence.Stall) {
+	own := func(f function) bool { return f.kind() == evidence.FrameOwn }
+	hot, took := l.hottest(own)
+	if hot < 0 { // packages only
+		hot, took = l.hottest(function.user)
+	}
+	holder := l.holder(path)
+	if holder >= 0 && !own(l.p.fn(holder)) {
+		holder = l.ownCaller(holder)
+	}
+	if hot >= 0 && !own(l.p.fn(hot)) {
+		if caller := l.ownCaller(hot); caller >= 0 {
+			hot = caller
+		}
+	}
+	blame := holder
+	if blame < 0 || s.Slices || s.Turning || share(took, l.script) >= nearlyAll {
+		blame = hot
+	}
+	if blame < 0 {
+		return
+	}
+	at := l.p.fn(blame).place(a.line(l, blame))
+	s.Blame = &at
+	if part := share(took, l.script); hot >= 0 && l.p.nodes[hot].fn != l.p.nodes[blame].fn && part >= worthNaming {
+		at := l.p.fn(hot).place(a.line(l, hot))
+		s.Hot, s.HotShare = &at, part
+	}
+}
+
+// ownCaller is the nearest caller of a node that belongs to the submission; the node itself when there is none.
+func (l *look) ownCaller(n int32) int32 {
+	for at := n; at >= 0; at = l.p.nodes[at].parent {
+		if l.p.fn(at).kind() == evidence.FrameOwn {
+			return at
+		}
+	}
+	return n
+}
+
+// cause names the kind of work.
+func (a *analysis) cause(l *look, s *evidence.Stall) {
+	byPackage, packages, users := map[string]float64{}, 0.0, 0.0
+	for n, v := range l.own {
+		users += v
+		if f := l.p.fn(n); f.kind() == evidence.FramePackage {
+			byPackage[packageName(f.file)] += v
+			packages += v
+		}
+	}
+	call, waited := largest(l.calls)
+	switch busy := l.busy(); {
+	case s.IdleShare >= mostlyIdle:
+		s.Cause = evidence.CauseWaiting
+	case s.GCShare >= mostlyGC:
+		s.Cause = evidence.CauseGC
+	case waited >= mostly*busy:
+		s.Cause, s.Call = evidence.CauseSyncWork, call
+		if isIO(call) {
+			s.Cause = evidence.CauseSyncIO
+		}
+	case packages >= mostly*busy:
+		s.Cause = evidence.CausePackage
+		s.Package, _ = largest(byPackage)
+	case users > 0 && users >= worthNaming*busy:
+		s.Cause = evidence.CauseOwnCode
+	case l.script >= mostly*busy:
+		s.Cause = evidence.CauseNode
+	default:
+		s.Cause = evidence.CauseNative
+	}
+	if s.Cause == evidence.CauseWaiting {
+		s.Blame, s.Hot, s.HotShare, s.Turning, s.Slices = nil, nil, 0, false, false
+	}
+	if s.Slices && s.Blame != nil && (s.Cause == evidence.CauseNode || s.Cause == evidence.CauseNative) {
+		s.Cause = evidence.CauseOwnCode // the queue is busy with what the submission puts into it
+	}
+	if s.Call == "" && waited > 0 && s.Cause == evidence.CauseOwnCode {
+		s.Call = call // in the same stretch, though not most of it
+	}
+}
+
+// largest is the key with the largest value, the first by name of several.
+func largest(of map[string]float64) (string, float64) {
+	best, most := "", 0.0
+	for k, v := range of {
+		if v > most || v == most && k < best {
+			best, most = k, v
+		}
+	}
+	return best, most
+}
+
+func isIO(call string) bool {
+	return slices.ContainsFunc([]string{"fs.", "child_process."}, func(m string) bool {
+		return len(call) > len(m) && call[:len(m)] == m
+	})
+}
