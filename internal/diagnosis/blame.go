@@ -9,15 +9,13 @@ import (
 
 // Shares from which something explains a stall.
 const (
-	mostlyIdle    = 0.6   // of the time: the loop was free
-	mostlyGC      = 0.4   // of the busy time: the program could not run for a large part of it
-	mostly        = 0.5   // of the busy time
-	nearlyAll     = 0.8   // one place is to blame, whoever called it
-	worthNaming   = 0.3   // a second place
-	stillTurning  = 0.3   // less than this was without a turn of the loop
-	minReturns    = 3     // that prove that callbacks were short
-	mistakes      = 0.01  // of the looks may miss a function
-	wrongReturns  = 0.003 // of the looks may miss the outermost one
+	mostlyIdle    = 0.6  // of the time: the loop was free
+	mostlyGC      = 0.4  // of the busy time: the program could not run for a large part of it
+	mostly        = 0.5  // of the busy time
+	nearlyAll     = 0.8  // one place is to blame, whoever called it
+	worthNaming   = 0.3  // a second place
+	stillTurning  = 0.3  // less than this was without a turn of the loop
+	mistakes      = 0.01 // of the looks may miss a function
 	maxStackShown = 12
 )
 
@@ -130,20 +128,26 @@ func (l *look) hotPath() []int32 {
 func (l *look) holder(path []int32) int32 {
 	for i := len(path) - 1; i >= 0; i-- {
 		n := path[i]
-		if l.p.fn(n).user() && share(l.with[n], l.script) >= nearlyAll && l.stayed(n) {
+		if l.p.fn(n).user() && l.stayed(n) {
 			return n
 		}
 	}
 	return -1
 }
 
-// stayed says that hardly a look between the first and the last one at a function found it gone. A few do by mistake: V8
-// misses the caller of a function that is just beginning.
+// stayed says that a function was on the stack nearly all the time, and that hardly a look between the first and the last one
+// at it found it gone. A few do by mistake: V8 misses the caller of a function that is just beginning. Where much is built
+// in that is one look in ten, so looks that found the function's own caller, and that always at the one line of its call, prove
+// nothing.
 func (l *look) stayed(n int32) bool {
-	on, gone, since := 0, 0, 0
+	caller := l.p.nodes[n].parent
+	oneLine := caller >= 0 && len(l.p.lines(caller, l.w.from, l.w.to)) <= 1
+	on, gone, since, missed := 0, 0, 0, 0.0
 	for _, s := range l.samples {
 		switch {
 		case l.unknown(s):
+		case oneLine && s.node == caller:
+			missed += s.took
 		case l.on(s, n):
 			on++
 			gone += since
@@ -152,7 +156,7 @@ func (l *look) stayed(n int32) bool {
 			since++
 		}
 	}
-	return float64(gone) <= mistakes*float64(on)
+	return share(l.with[n], l.script-missed) >= nearlyAll && missed < l.with[n] && float64(gone) <= mistakes*float64(on)
 }
 
 // unknown says that a sample has no stack, as during a collection.
@@ -169,53 +173,23 @@ func (l *look) on(s sample, n int32) bool {
 	return at == n
 }
 
-// slices says that the queue of ticks and promises was worked off callback by callback: looks found the queue itself, or
-// another callback, between two looks at callbacks.
-func (l *look) slices() bool {
-	const outside, between = -2, -1
-	returns, looks, queued := 0, 0, 0.0
-	last, before := int32(outside), int32(outside) // what was seen last, and the last callback since the queue began
-	for _, s := range l.samples {
-		if l.unknown(s) {
-			continue
-		}
-		callback, queue := l.callback(s.node)
-		if !queue {
-			last, before = outside, outside
-			continue
-		}
-		looks++
-		queued += s.took
-		if callback >= 0 {
-			if before >= 0 && (last == between || last != callback) {
-				returns++
-			}
-			before = callback
-		}
-		last = callback
-	}
-	return returns >= minReturns && float64(returns) >= wrongReturns*float64(looks) && share(queued, l.script) >= mostly
-}
-
-// callback is the outermost function of people below the queue; -1 when there is none. queue says whether there is a queue.
-// What nothing in JavaScript has called is the callback of a promise: Node then has the queue worked off by V8.
-func (l *look) callback(n int32) (callback int32, queue bool) {
-	callback = -1
-	path := l.p.path(n)
-	if len(path) > 1 && l.p.fn(path[1]).user() {
-		return path[1], true
-	}
-	for _, at := range path {
-		f := l.p.fn(at)
-		if f.queue() {
-			callback, queue = -1, true
-			continue
-		}
-		if queue && callback < 0 && f.user() {
-			callback = at
+// slices says that the stall is made of many callbacks, none of them long: of ticks, promises or microtasks, since nothing else
+// runs while the loop does not turn. The process counts them; a profile cannot tell a queue between two short callbacks from
+// the beginning of a function.
+func (a *analysis) slices(w window) bool {
+	const (
+		short   = 15_000 // microseconds a callback on average: several make a stall
+		several = 3
+		part    = 0.3 // of the stall must have been counted: the hook comes late where a call into Node took long
+	)
+	ran, counted := 0.0, 0.0
+	for _, s := range a.recording.stacks {
+		if at := a.recording.seconds(s.looked, a.started); s.counted > 0 && at <= w.to && at-s.counted/1e6 >= w.from {
+			ran += s.ran
+			counted += s.counted
 		}
 	}
-	return callback, queue
+	return ran >= several && counted/ran < short && counted/1e6 >= part*w.length()
 }
 
 // hottest is the function of people in which itself, with what it calls of Node, most time was spent; -1 when there is
@@ -252,7 +226,7 @@ func (a *analysis) stall(w window) (evidence.Stall, bool) {
 		return s, true
 	}
 	path := l.hotPath()
-	s.Slices = l.slices()
+	s.Slices = a.slices(w)
 	s.Turning = !s.Slices && len(a.inside) > 0 && covered(w, a.inside) < stillTurning
 	a.place(l, path, &s)
 	a.cause(l, &s)

@@ -73,9 +73,3 @@ func syncCall(f function) (name string, io bool) {
 	module, _, _ = strings.Cut(module, "/")
 	return module + "." + f.name, module == "fs" || module == "child_process"
 }
-
-// queue says that a function works off the callbacks of process.nextTick and of promises.
-func (f function) queue() bool {
-	return f.name == "processTicksAndRejections" && f.kind() == evidence.FrameNode ||
-		f.name == "runMicrotasks" && f.file == ""
-}

@@ -38,7 +38,8 @@ func programs() []program {
 		{name: "readfile.mjs", fn: "readAll", cause: evidence.CauseSyncIO, call: "fs.readFileSync"},
 		{name: "regex.mjs", fn: "check", cause: evidence.CauseOwnCode},
 		{name: "ticks.mjs", fn: "step", cause: evidence.CauseOwnCode, slices: true},
-		{name: "promises.mjs", fn: "work", cause: evidence.CauseOwnCode},
+		{name: "promises.mjs", fn: "work", cause: evidence.CauseOwnCode, slices: true},
+		{name: "awaits.mjs", fn: "price", cause: evidence.CauseOwnCode},
 		{name: "garbage.mjs", fn: "remember", cause: evidence.CauseGC},
 		{name: "hash.mjs", fn: "hash", cause: evidence.CauseSyncWork, call: "crypto.pbkdf2Sync"},
 		{name: "spawn.mjs", fn: "version", cause: evidence.CauseSyncIO, call: "child_process.execSync"},
@@ -95,9 +96,7 @@ func (p program) check(t *testing.T, d *evidence.Diagnosis) {
 	s := d.Stalls[0]
 	assert.Equal(t, p.cause, s.Cause)
 	assert.Equal(t, p.pkg, s.Package)
-	if p.slices {
-		assert.True(t, s.Slices)
-	}
+	assert.Equal(t, p.slices, s.Slices)
 	assert.False(t, s.Turning)
 	if p.call != "" {
 		assert.Equal(t, p.call, s.Call)

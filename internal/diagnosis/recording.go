@@ -80,6 +80,8 @@ type node struct {
 type stack struct {
 	at    float64
 	calls []call
+	// ran is how many callbacks began in the counted microseconds before looked.
+	looked, counted, ran float64
 }
 
 // call is a function on a stack and the line that it was at.
@@ -115,6 +117,9 @@ type message struct {
 	From    float64      `json:"from"`
 	To      float64      `json:"to"`
 	Asked   float64      `json:"asked"`
+	Looked  float64      `json:"looked"`
+	Counted float64      `json:"counted"`
+	Ran     float64      `json:"ran"`
 	Used    float64      `json:"used"`
 	Backing float64      `json:"backing"`
 	Funcs   []rawFunc    `json:"f"`
@@ -161,7 +166,7 @@ func (r *Recording) add(b []byte, arrived time.Duration) error {
 	if err := json.Unmarshal(b, &m); err != nil {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	for _, v := range []float64{m.At, m.From, m.To, m.Asked, m.Used, m.Backing} {
+	for _, v := range []float64{m.At, m.From, m.To, m.Asked, m.Looked, m.Counted, m.Ran, m.Used, m.Backing} {
 		if v < 0 || v > maxMicros {
 			return fmt.Errorf("%w: number out of range", ErrMessage)
 		}
@@ -242,7 +247,7 @@ func (r *Recording) takeStack(m *message) error {
 	if err != nil {
 		return err
 	}
-	s := stack{at: m.At}
+	s := stack{at: m.At, looked: m.Looked, counted: m.Counted, ran: m.Ran}
 	for _, k := range m.Calls {
 		if k[0] < 0 || int(k[0]) >= len(funcs) || k[1] < 0 || k[1] > math.MaxInt32 {
 			return fmt.Errorf("%w: call of a stack", ErrMessage)

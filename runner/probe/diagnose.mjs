@@ -36,28 +36,43 @@ const TYPED = /\.[cm]?tsx?$|\.jsx$/;
 const OURS = 'assay:';
 const OVERLAP = 'assay diagnosis';
 
-// LOOK runs on top of whatever the main thread is doing, and tells what that is. Where debugging would slow the program
-// down, as a pause does, an error's stack costs nothing.
+// LOOK makes the function that runs on top of whatever the main thread is doing, and tells what that is: the stack, and how many
+// callbacks ran since the look before. Where debugging would slow the program down, as a pause does, an error's stack costs
+// nothing. Callbacks are counted by a hook, which costs something: only while the loop does not turn.
 const LOOK = `(() => {
-  const { prepareStackTrace, stackTraceLimit } = Error;
-  try {
-    const seen = {};
-    Error.stackTraceLimit = ${MAX_DEPTH + 8};
-    Error.prepareStackTrace = (error, calls) =>
-      calls.filter((call) => !call.isAsync()).map((call) => [
-        call.getFunctionName() ?? '',
-        call.getScriptNameOrSourceURL() ?? '',
-        call.getEnclosingLineNumber?.() ?? 0,
-        call.getEnclosingColumnNumber?.() ?? 0,
-        call.getLineNumber() ?? 0,
-        call.getColumnNumber() ?? 0,
-      ]);
-    Error.captureStackTrace(seen);
-    return JSON.stringify(seen.stack);
-  } finally {
-    Error.prepareStackTrace = prepareStackTrace;
-    Error.stackTraceLimit = stackTraceLimit;
-  }
+  const { stringify } = JSON;
+  const now = process.hrtime.bigint;
+  let callbacks = 0;
+  const hook = process.getBuiltinModule?.('node:async_hooks').createHook({ before() { callbacks += 1; } });
+  const stack = () => {
+    const { prepareStackTrace, stackTraceLimit } = Error;
+    try {
+      const seen = {};
+      Error.stackTraceLimit = ${MAX_DEPTH + 8};
+      Error.prepareStackTrace = (error, calls) =>
+        calls.filter((call) => !call.isAsync()).map((call) => [
+          call.getFunctionName() ?? '',
+          call.getScriptNameOrSourceURL() ?? '',
+          call.getEnclosingLineNumber?.() ?? 0,
+          call.getEnclosingColumnNumber?.() ?? 0,
+          call.getLineNumber() ?? 0,
+          call.getColumnNumber() ?? 0,
+        ]);
+      Error.captureStackTrace(seen);
+      return seen.stack;
+    } finally {
+      Error.prepareStackTrace = prepareStackTrace;
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  };
+  return (stalled) => {
+    const calls = stalled ? stack() : [];
+    const ran = callbacks;
+    callbacks = 0;
+    if (stalled) hook?.enable();
+    else hook?.disable();
+    return stringify({ calls, ran, at: Number(now() / 1000n) });
+  };
 })()`;
 
 // MAP is the source map that Node itself knows of a file that was translated while it was loaded.
@@ -125,7 +140,21 @@ async function observe({ port, cells, app }) {
     return typeof result.value === 'string' && result.value.length <= MAX_MAP ? JSON.parse(result.value) : undefined;
   };
   const scripts = new Scripts(app, (url) => evaluate(MAP(url)));
-  const watch = stallWatch(evaluate, cells, scripts, send);
+  const { result: look } = await post('Runtime.evaluate', { expression: `${LOOK}\n//# sourceURL=${OURS}`, silent: true });
+  const watch = stallWatch(
+    async (stalled) => {
+      const { result } = await post('Runtime.callFunctionOn', {
+        objectId: look.objectId,
+        functionDeclaration: `function (stalled) { return this(stalled); }\n//# sourceURL=${OURS}\n`,
+        arguments: [{ value: stalled }],
+        silent: true,
+      });
+      return JSON.parse(result.value);
+    },
+    cells,
+    scripts,
+    send,
+  );
 
   await post('Profiler.enable');
   await post('Profiler.setSamplingInterval', { interval: SAMPLE_US });
@@ -191,16 +220,26 @@ function microseconds() {
 
 // stallWatch tells of times in which the main thread's loop does not turn, and takes stacks in them: a profile knows the
 // line of the innermost function only, a stack that of each call. They become rarer the longer it lasts.
-function stallWatch(evaluate, cells, scripts, send) {
+function stallWatch(look, cells, scripts, send) {
   let beat = -1;
   let since = 0;
   let next = 0;
   let taken = 0;
   let busy = false;
-  const take = async () => {
+  let counting = 0; // since when, in microseconds; 0 without the hook
+  const take = async (stalled) => {
     const asked = microseconds();
-    const calls = await evaluate(LOOK);
-    if (Array.isArray(calls)) await sendStack(calls, asked, scripts, send);
+    const { calls, ran, at } = await look(stalled);
+    // What a first look counts has nothing to do with it. One that had to wait, for JSON.parse say, says when it was its turn.
+    if (stalled) await sendStack(calls, asked, counting > 0 ? { ran, counted: at - counting, looked: at } : {}, scripts, send);
+    counting = stalled ? at : 0;
+  };
+  const start = (stalled) => {
+    busy = true;
+    const done = () => {
+      busy = false;
+    };
+    take(stalled).then(done, done);
   };
   return (now, finish) => {
     const seen = Atomics.load(cells, BEAT);
@@ -213,21 +252,19 @@ function stallWatch(evaluate, cells, scripts, send) {
       beat = seen;
       since = now;
       next = STALL_MS;
+      if (counting > 0 && !busy && !finish) start(false);
       return;
     }
     if (silent < next || busy || taken >= MAX_STACKS) return;
     next = silent + min(max(silent / 2, STALL_MS), 1000);
     taken += 1;
-    busy = true;
-    const done = () => {
-      busy = false;
-    };
-    take().then(done, done);
+    start(true);
   };
 }
 
-// sendStack sends an exact look: each function with the line that it is at, innermost first.
-async function sendStack(calls, asked, scripts, send) {
+// sendStack sends an exact look: each function with the line that it is at, innermost first, and how many callbacks ran in
+// the microseconds before it.
+async function sendStack(calls, asked, counted, scripts, send) {
   const own = calls.filter(([, url]) => url !== OURS).slice(0, MAX_DEPTH);
   await scripts.learn(own.map(([, url]) => url));
   const table = new Table(scripts);
@@ -237,7 +274,7 @@ async function sendStack(calls, asked, scripts, send) {
     const lineNumber = line - 1;
     return [table.index({ functionName, scriptId, url, lineNumber, columnNumber: max(column - 1, 0) }), atLine > 0 ? at.line : 0];
   });
-  send({ t: 'stack', asked, f: table.frames, k: stack });
+  send({ t: 'stack', asked, ...counted, f: table.frames, k: stack });
 }
 
 // sendPiece sends a part of the CPU profile: functions, the tree of calls (each node after its caller), and the samples
