@@ -63,7 +63,7 @@ func (r *run) multiplierOf(id int32, epoch, before int64) (int32, bool) {
 	switch {
 	case k != nil && isWatched:
 		return k.Multipliers[i], true
-	case k != nil || epoch <= before:
+	case k != nil || epoch <= before || r.bad[epoch]:
 		return unitMultiplier, true
 	}
 	return 0, false

@@ -114,6 +114,10 @@ func TestBurstScenario(t *testing.T) {
 		{"a poisoned cell ends it", faults{poisonKill: true}, []string{codeHang}, func(t *testing.T, m evidence.Measures) {
 			assert.InDelta(t, 0, m.Values[metricSurvived], 0)
 		}},
+		{"takes poisoned cells", faults{lenient: true}, []string{}, func(t *testing.T, m evidence.Measures) {
+			assert.InDelta(t, 0, m.Values[metricQuotesWrong], 0, "quotes from a table that should not be are not wrong once more")
+			assert.Equal(t, []string{"poison/poison-large: Status 200, expected 400.", "poison/poison-twice: Status 200, expected 400."}, lost(m))
+		}},
 		{"errors are no problem documents", faults{plainError: true}, []string{}, func(t *testing.T, m evidence.Measures) {
 			assert.InDelta(t, 0, m.Values[metricPolicy], 0)
 			assert.Less(t, m.Values[metricCasesRight], 0.9)

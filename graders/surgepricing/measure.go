@@ -16,7 +16,8 @@ type run struct {
 	facts    facts
 	truth    truth
 	epochs   epochs
-	wrong    []string // what is wrong with quotes, the first few
+	bad      map[int64]bool // epochs of rebuilds that should have been refused
+	wrong    []string       // what is wrong with quotes, the first few
 }
 
 // Measure implements graders.Grader.
@@ -51,7 +52,9 @@ func (r *run) measure() evidence.Measures {
 	r.epochs = r.readEpochs(before)
 	cases = append(cases, r.loadCases()...)
 	if r.truth.Kind == kindBurst {
-		cases = append(cases, r.single(partPoison, poisonCases(r.truth.Seed), &state{})...)
+		poison := poisonCases(r.truth.Seed)
+		cases = append(cases, r.single(partPoison, poison, &state{})...)
+		r.bad = r.takenPoison(poison)
 	}
 	wrong := r.wrongQuotes(before)
 	cases = append(cases, r.quoteCase(wrong))
@@ -77,6 +80,22 @@ func share(cases []evidence.Case) float64 {
 		return 0
 	}
 	return right / all
+}
+
+// takenPoison are the epochs that poisoned rebuilds were answered with. Taking them is wrong, and counted as that; quotes from
+// their tables are what follows from it, and not wrong once more.
+func (r *run) takenPoison(list []contractCase) map[int64]bool {
+	taken := map[int64]bool{}
+	for i := range list {
+		a := r.facts.Cases[partPoison+"/"+list[i].ID]
+		if a == nil || a.Error != "" || a.Status != 200 {
+			continue
+		}
+		if got, ok := a.rebuilt(); ok {
+			taken[got.Epoch] = true
+		}
+	}
+	return taken
 }
 
 // single judges requests that were sent one after the other.

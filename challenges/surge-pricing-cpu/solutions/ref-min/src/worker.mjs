@@ -15,10 +15,11 @@ function rebuild(text) {
     return { error: 'iterations must be a whole number from 1 to 1,000,000' };
   }
   for (const cell of cells) {
-    if (![cell?.id, cell?.demand, cell?.supply].every((n) => Number.isInteger(n) && n >= 0)) {
-      return { error: 'id, demand and supply must be whole numbers from 0' };
+    if (!isWhole(cell?.id, 2147483647) || !isWhole(cell.demand, 1000000) || !isWhole(cell.supply, 1000000)) {
+      return { error: 'id, demand and supply must be whole numbers in their range' };
     }
   }
+  if (new Set(cells.map((cell) => cell.id)).size < cells.length) return { error: 'a cell is there twice' };
 
   cells.sort((a, b) => a.id - b.id);
   const t = cells.map(({ demand, supply }) =>
@@ -26,6 +27,10 @@ function rebuild(text) {
   );
   const m = smooth(t, iterations);
   return { checksum: checksum(m), multipliers: new Map(cells.map((cell, i) => [cell.id, m[i]])) };
+}
+
+function isWhole(n, max) {
+  return Number.isInteger(n) && n >= 0 && n <= max;
 }
 
 function smooth(t, iterations) {
