@@ -56,6 +56,12 @@ func (m *Monitor) Stop() (evidence.Heartbeat, evidence.Series) {
 		if m.o.Stolen != nil {
 			m.ledger.steal(m.o.Stolen(), m.o.Start)
 		}
+		if m.o.Began != nil {
+			m.ledger.began = func(after, at, until time.Duration) (time.Duration, bool) {
+				t, ok := m.o.Began(m.o.Start.Add(after), m.o.Start.Add(at), m.o.Start.Add(until))
+				return t.Sub(m.o.Start), ok
+			}
+		}
 		m.result, m.curve = m.ledger.close(end)
 		m.result.Target = m.o.Target
 		m.end = end

@@ -79,7 +79,7 @@ func TestIdleServer(t *testing.T) {
 	assert.LessOrEqual(t, hb.P50Ns, hb.P99Ns)
 	assert.LessOrEqual(t, hb.P99Ns, hb.P999Ns)
 	assert.LessOrEqual(t, hb.P999Ns, hb.MaxNs)
-	assert.LessOrEqual(t, hb.StallNs, hb.MaxNs)
+	assert.LessOrEqual(t, hb.StallNs, hb.MaxNs+int64(10*time.Millisecond))
 	assert.Equal(t, evidence.SeriesHeartbeat, curve.Name)
 	assert.NotEmpty(t, curve.T)
 	assert.IsIncreasing(t, curve.T)
@@ -101,7 +101,7 @@ func TestStall(t *testing.T) {
 	// On a busy machine our own sender may not run for a part of it, which is then not the server's.
 	assert.GreaterOrEqual(t, hb.StallNs+hb.OwnPausedNs, int64(stall)*9/10)
 	assert.LessOrEqual(t, hb.StallNs, int64(stall)*3)
-	assert.GreaterOrEqual(t, hb.MaxNs, hb.StallNs)
+	assert.GreaterOrEqual(t, hb.MaxNs+int64(10*time.Millisecond), hb.StallNs)
 	assert.GreaterOrEqual(t, hb.P99Ns+hb.OwnPausedNs, int64(stall)/2, "the schedule stood still with the server")
 	// The stall alone is 40 beats.
 	assert.GreaterOrEqual(t, hb.Due, 45)

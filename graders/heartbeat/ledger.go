@@ -30,6 +30,8 @@ type ledger struct {
 	pauses []pause
 	// stolen are times in which the machine did not let the submission run, in the same form.
 	stolen []pause
+	// began tells when a stall began, after the first of these times and before the second; nil when nobody knows.
+	began func(after, at, until time.Duration) (time.Duration, bool)
 }
 
 // pause is a time in which the machine did not let this process run: a beat was due, and was noticed only at its end.
@@ -66,16 +68,17 @@ func (l *ledger) steal(list []workload.Pause, start time.Time) {
 	}
 }
 
-// forgiven are the pauses that are taken out of latencies, ours and the machine's as one list, and the sum of each: none when
-// there are too many.
-func (l *ledger) forgiven(end time.Duration) (list []pause, own, stolen time.Duration) {
-	own, stolen = length(l.pauses), length(l.stolen)
-	list = joined(l.pauses, l.stolen)
-	if float64(length(list)) > maxPaused*float64(end) {
-		return nil, 0, 0
+// forgiven is what is taken out of latencies: none when it is too much.
+func (l *ledger) forgiven(end time.Duration) forgiveness {
+	f := forgiveness{own: l.pauses, stolen: l.stolen}
+	if float64(length(joined(f.own, f.stolen))) > maxPaused*float64(end) {
+		return forgiveness{}
 	}
-	return list, own, stolen
+	return f
 }
+
+// forgiveness are the pauses of our own sender and the times stolen from the submission, each ascending.
+type forgiveness struct{ own, stolen []pause }
 
 func length(list []pause) (sum time.Duration) {
 	for _, p := range list {
@@ -99,20 +102,44 @@ func joined(a, b []pause) []pause {
 	return out
 }
 
-// without takes from the latency of a beat what our own pauses added to it. pauses are ascending, so those before the
-// beat are skipped; next is where to begin with a later beat.
-func without(pauses []pause, next int, due, latency time.Duration) (corrected time.Duration, from int) {
-	for next < len(pauses) && pauses[next].to <= due {
-		next++
-	}
-	corrected = latency
-	for _, p := range pauses[next:] {
-		if p.from >= due+latency {
+// without takes from the latency of a beat what pauses added to it. Time stolen from the submission always did. A pause of
+// ours did when the beat was due in it, or its answer came in it or at its end: between the two, what we were doing made no difference.
+func (f *forgiveness) without(due, latency time.Duration) time.Duration {
+	got := due + latency
+	// Those that are over are over for later beats too.
+	f.own, f.stolen = after(f.own, due), after(f.stolen, due)
+	var own []pause
+	for _, p := range f.own {
+		if p.from >= got {
 			break
 		}
-		corrected -= min(p.to, due+latency) - max(p.from, due)
+		if p.from <= due || p.to+noticed >= got {
+			own = append(own, p)
+		}
 	}
-	return max(corrected, 1), next
+	corrected := latency
+	for _, p := range joined(own, before(f.stolen, got)) {
+		corrected -= max(min(p.to, got)-max(p.from, due), 0)
+	}
+	return max(corrected, 1)
+}
+
+// noticed is how long after a pause an answer that came during it may be noticed.
+const noticed = 2 * time.Millisecond
+
+func after(list []pause, t time.Duration) []pause {
+	for len(list) > 0 && list[0].to <= t {
+		list = list[1:]
+	}
+	return list
+}
+
+func before(list []pause, t time.Duration) []pause {
+	n := 0
+	for n < len(list) && list[n].from < t {
+		n++
+	}
+	return list[:n]
 }
 
 func newLedger(o Options) *ledger {
@@ -213,8 +240,7 @@ func (l *ledger) settled(end time.Duration) []beat {
 		begin = min(begin, l.first)
 	}
 	l.grow(l.number(end))
-	pauses, _, _ := l.forgiven(end)
-	skip := 0
+	forgiven := l.forgiven(end)
 	beats := make([]beat, 0, len(l.latency))
 	for i, latency := range l.latency {
 		b := beat{due: l.due(i), latency: latency, answered: latency > 0}
@@ -229,7 +255,7 @@ func (l *ledger) settled(end time.Duration) []beat {
 				continue
 			}
 		}
-		b.latency, skip = without(pauses, skip, b.due, b.latency)
+		b.latency = forgiven.without(b.due, b.latency)
 		beats = append(beats, b)
 	}
 	return beats
@@ -260,8 +286,8 @@ func (l *ledger) sum(beats []beat, end time.Duration) evidence.Heartbeat {
 	hb := evidence.Heartbeat{
 		Hz: float64(time.Second) / float64(l.period), Sent: l.sent, Failed: l.failed, FirstAnswerNs: int64(l.first), OwnLateNs: int64(l.late),
 	}
-	_, own, stolen := l.forgiven(end)
-	hb.OwnPausedNs, hb.StolenNs = int64(own), int64(stolen)
+	forgiven := l.forgiven(end)
+	hb.OwnPausedNs, hb.StolenNs = int64(length(forgiven.own)), int64(length(forgiven.stolen))
 	latencies := make([]time.Duration, len(beats))
 	for i, b := range beats {
 		latencies[i] = b.latency
@@ -276,7 +302,8 @@ func (l *ledger) sum(beats []beat, end time.Duration) evidence.Heartbeat {
 	slices.Sort(latencies)
 	hb.P50Ns, hb.P99Ns = quantile(latencies, 0.5), quantile(latencies, 0.99)
 	hb.P999Ns, hb.MaxNs = quantile(latencies, 0.999), quantile(latencies, 1)
-	hb.StallNs = int64(longestStall(beats))
+	stall, unsure := l.length(longestStall(beats))
+	hb.StallNs, hb.StallErrorNs = int64(stall), int64(unsure)
 	return hb
 }
 
@@ -290,20 +317,53 @@ func quantile(sorted []time.Duration, q float64) int64 {
 	return int64(sorted[max(int(math.Ceil(q*float64(n)))-1, 0)])
 }
 
-// longestStall is the longest time in which no beat was completed although one was due. One slow answer beside quick ones
-// is no stall.
-func longestStall(beats []beat) time.Duration {
+// silence is a time in which no beat was completed although one was due.
+type silence struct {
+	after    time.Duration // the last answer before it
+	from, to time.Duration // when a beat was due first, and the answer that ended it
+}
+
+// longestStall is the longest silence. One slow answer beside quick ones is none.
+func longestStall(beats []beat) silence {
 	byEnd := slices.Clone(beats)
 	slices.SortFunc(byEnd, func(a, b beat) int { return cmp.Compare(a.due+a.latency, b.due+b.latency) })
-	longest := time.Duration(0)
+	var longest silence
 	earliest := time.Duration(math.MaxInt64) // due time among those that end at or after the current one
 	for i := len(byEnd) - 1; i >= 0; i-- {
 		earliest = min(earliest, byEnd[i].due)
-		from := earliest
+		s := silence{from: earliest, to: byEnd[i].due + byEnd[i].latency}
 		if i > 0 {
-			from = max(from, byEnd[i-1].due+byEnd[i-1].latency)
+			s.after = byEnd[i-1].due + byEnd[i-1].latency
+			s.from = max(s.from, s.after)
 		}
-		longest = max(longest, byEnd[i].due+byEnd[i].latency-from)
+		if s.to-s.from > longest.to-longest.from {
+			longest = s
+		}
 	}
 	return longest
 }
+
+// length is how long a silence was from its true beginning, which is after the last answer and before the beat that was due next: when the
+// kernel says that the thread began to work, or else the middle. unsure is what it may be wrong by, either way.
+func (l *ledger) length(s silence) (stall, unsure time.Duration) {
+	seen := s.to - s.from
+	// The first beat of all has none before it, and an answer long before is that of another window.
+	earliest := max(s.after, s.from-l.period)
+	gap := s.from - earliest
+	if seen < stallAtLeast || gap <= 0 || s.after == 0 {
+		return seen, gap
+	}
+	if l.began != nil {
+		if at, ok := l.began(earliest, s.from, s.to); ok {
+			return s.to - min(max(at, earliest), s.from), min(tick, gap)
+		}
+	}
+	return seen + gap/2, gap / 2
+}
+
+const (
+	// stallAtLeast is the silence that is worth a closer look; below, an answer is merely slow.
+	stallAtLeast = 5 * time.Millisecond
+	// tick is how exactly the kernel's books tell when work began.
+	tick = 2 * time.Millisecond
+)

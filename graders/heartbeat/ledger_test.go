@@ -77,12 +77,12 @@ func TestLedgerEnd(t *testing.T) {
 			for i := 1; i <= 50; i++ {
 				l.answer(i, l.due(i)+2*ms)
 			}
-		}, 1000 * ms, 90, 51, 51, 490 * ms, 490 * ms},
+		}, 1000 * ms, 90, 51, 51, 490 * ms, 494 * ms},
 		{"answered late", func(l *ledger) {
 			for i := 1; i <= 100; i++ {
 				l.answer(i, max(l.due(i), 2000*ms))
 			}
-		}, 2000 * ms, 190, 101, 2, 1990 * ms, 1990 * ms},
+		}, 2000 * ms, 190, 101, 2, 1990 * ms, 1995 * ms},
 		{"failed, then answered", func(l *ledger) {
 			for i := 1; i <= 50; i++ {
 				l.fail(i)
@@ -90,7 +90,7 @@ func TestLedgerEnd(t *testing.T) {
 			for i := 51; i <= 100; i++ {
 				l.answer(i, l.due(i)+ms)
 			}
-		}, 1005 * ms, 101, 51, 51, 501 * ms, 501 * ms},
+		}, 1005 * ms, 101, 51, 51, 501 * ms, 506 * ms},
 		{"failed to the end", func(l *ledger) {
 			for i := 1; i <= 50; i++ {
 				l.answer(i, l.due(i)+ms)
@@ -98,7 +98,7 @@ func TestLedgerEnd(t *testing.T) {
 			for i := 51; i <= 100; i++ {
 				l.fail(i)
 			}
-		}, 1000 * ms, 90, 51, 51, 490 * ms, 490 * ms},
+		}, 1000 * ms, 90, 51, 51, 490 * ms, 494*ms + ms/2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,8 +112,46 @@ func TestLedgerEnd(t *testing.T) {
 			hb, curve := l.close(tt.end)
 			assert.Equal(t, [...]int{tt.due, tt.answered, tt.prompt}, [...]int{hb.Due, hb.Answered, hb.Prompt})
 			assert.Equal(t, tt.max, time.Duration(hb.MaxNs))
-			assert.Equal(t, tt.stall, time.Duration(hb.StallNs))
+			assert.InDelta(t, tt.stall, hb.StallNs, float64(time.Microsecond))
 			assert.NotEmpty(t, curve.T)
+		})
+	}
+}
+
+// TestStallBeginsWithTheWork has a stall from 503 to 700 ms: the last answer before it came at 502, the first beat in it was due at 510.
+func TestStallBeginsWithTheWork(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name          string
+		began         func(after, at, until time.Duration) (time.Duration, bool)
+		stall, unsure time.Duration
+	}{
+		{"nobody knows", nil, 194 * ms, 4 * ms},
+		{"the thread was not at work", func(_, _, _ time.Duration) (time.Duration, bool) { return 0, false }, 194 * ms, 4 * ms},
+		{"the kernel knows", func(after, at, until time.Duration) (time.Duration, bool) {
+			return 503 * ms, after == 502*ms && at == 510*ms && until == 700*ms
+		}, 197 * ms, 2 * ms},
+		{"not before the last answer", func(_, _, _ time.Duration) (time.Duration, bool) { return 100 * ms, true }, 198 * ms, 2 * ms},
+		{"not after the beat", func(_, _, _ time.Duration) (time.Duration, bool) { return 600 * ms, true }, 190 * ms, 2 * ms},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := testLedger()
+			l.knocked(0)
+			for i := 1; i <= 100; i++ {
+				l.open(i, l.due(i))
+				got := l.due(i) + 2*ms
+				if l.due(i) > 503*ms {
+					got = max(got, 700*ms)
+				}
+				l.answer(i, got)
+			}
+			l.began = tt.began
+			hb, _ := l.close(1005 * ms)
+			assert.Equal(t, tt.stall, time.Duration(hb.StallNs))
+			assert.Equal(t, tt.unsure, time.Duration(hb.StallErrorNs))
+			assert.Equal(t, 190*ms, time.Duration(hb.MaxNs), "what a caller saw stays what it was")
 		})
 	}
 }
@@ -169,7 +207,7 @@ func TestLongestStallByCounting(t *testing.T) {
 			}
 			longest = max(longest, run)
 		}
-		if got := longestStall(beats); int(got) != longest {
+		if got := longestStall(beats); int(got.to-got.from) != longest {
 			t.Fatalf("%v: got %d, want %d", beats, got, longest)
 		}
 	})

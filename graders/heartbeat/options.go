@@ -32,6 +32,9 @@ type Options struct {
 	// Stolen returns times in which the machine kept the submission from running; they are taken out of latencies as our own pauses
 	// are. It is asked when the beats have ended; nil for none.
 	Stolen func() []workload.Pause
+	// Began tells when the work began that kept the submission from answering, as workload.Process does. Without it a stall is known to
+	// have begun between two beats, and the middle is taken.
+	Began func(after, at, until time.Time) (time.Time, bool)
 	// Check says whether an answer is a good one; nil means that its status is 200. It is called from several goroutines.
 	Check func(Answer) bool
 }

@@ -43,6 +43,8 @@ func TestOwnPausesAreTakenOut(t *testing.T) {
 		{"the submission blocks", onTime, during(300, 390, 2*ms), 90 * ms, 0},
 		{"we do not run", during(300, 390, 0), during(300, 390, 2*ms), 2 * ms, 90 * ms},
 		{"both: only our part is taken out", during(300, 390, 0), during(300, 450, 2*ms), 60 * ms, 90 * ms},
+		{"we do not run in the middle of a stall: it makes no difference", during(350, 380, 0), during(300, 390, 2*ms), 90 * ms, 30 * ms},
+		{"we notice the answer late", during(350, 390, 0), during(300, 390, 2*ms), 50 * ms, 40 * ms},
 		{"a little late is timer noise", func(int) time.Duration { return 4 * ms }, quick, 2 * ms, 0},
 		{"too much is not forgiven", during(300, 600, 0), during(300, 600, 2*ms), 300 * ms, 0},
 	}

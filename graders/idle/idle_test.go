@@ -55,6 +55,8 @@ func (p *process) Done() <-chan struct{}    { return p.done }
 func (p *process) ReadBytes() int64         { return 0 }
 func (p *process) Stolen() []workload.Pause { return nil }
 
+func (*process) Began(_, _, _ time.Time) (time.Time, bool) { return time.Time{}, false }
+
 func (p *process) Kill() error {
 	p.end()
 	if p.server == nil {

@@ -50,10 +50,13 @@ type Facts struct {
 type Stall struct {
 	Due     int   `json:"due"`     // beats that were due in it
 	MaxNs   int64 `json:"maxNs"`   // latency of the slowest
-	StallNs int64 `json:"stallNs"` // longest time in which none was answered although one was due
-	// RawNs is the latency of the slowest by the clock alone: nothing is taken out for cores that the machine gave to somebody
-	// else.
-	RawNs int64 `json:"rawNs"`
+	StallNs int64 `json:"stallNs"` // the longest stall, as evidence.Heartbeat has it
+	// StallErrorNs is what the heartbeat says that StallNs may be wrong by.
+	StallErrorNs int64 `json:"stallErrorNs"`
+	// RawNs and ClockNs are the slowest and the stall by the clock alone: nothing is taken out for cores that the machine gave to
+	// somebody else.
+	RawNs   int64 `json:"rawNs"`
+	ClockNs int64 `json:"clockNs"`
 	// LateNs is how long, from the last beat before the block to the answer of the slowest, this process was kept from running,
 	// StolenNs how long the program was, by the kernel's account. Both are of the machine, whatever is made of them.
 	LateNs   int64 `json:"lateNs"`
@@ -142,6 +145,14 @@ func (d *drive) slowest(from, to time.Time) (longest time.Duration, got time.Tim
 	return longest, got
 }
 
+// unseen is how much of a stall had passed when the first beat was due in it.
+func (d *drive) unseen(due, got time.Time) time.Duration {
+	if began, ok := d.proc.Began(due.Add(-d.period()), due, got); ok {
+		return due.Sub(began)
+	}
+	return d.period() / 2
+}
+
 // end kills a program whose run has been given up.
 func (d *drive) end(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
@@ -159,7 +170,7 @@ func (d *drive) run(ctx context.Context) (evidence.Execution, error) {
 	if d.params.Hz > 0 {
 		var err error
 		beats, err = heartbeat.Start(ctx, heartbeat.Options{
-			Addr: d.addr, Path: "/healthz", Start: d.proc.Started(), Hz: d.params.Hz, Stolen: d.proc.Stolen,
+			Addr: d.addr, Path: "/healthz", Start: d.proc.Started(), Hz: d.params.Hz, Stolen: d.proc.Stolen, Began: d.proc.Began,
 			Check: d.note,
 		})
 		if err != nil {
@@ -226,9 +237,12 @@ func (d *drive) stalls(out evidence.File, beats *heartbeat.Monitor, late []workl
 		// A beat that was due just before may still have been on its way.
 		from, to := moment(e.From).Add(-d.period()), moment(e.To)
 		hb := beats.Window(from, to)
+		// The stall begins between two beats, so the one before it is looked at too.
+		wide := beats.Window(from.Add(-2*d.period()), to)
 		raw, got := d.slowest(from, to)
 		list = append(list, Stall{
-			Due: hb.Due, MaxNs: hb.MaxNs, StallNs: hb.StallNs, RawNs: int64(raw),
+			Due: hb.Due, MaxNs: hb.MaxNs, StallNs: wide.StallNs, StallErrorNs: wide.StallErrorNs,
+			RawNs: int64(raw), ClockNs: int64(raw + d.unseen(got.Add(-raw), got)),
 			LateNs: int64(overlap(late, from, got)), StolenNs: int64(overlap(d.proc.Stolen(), from, got)),
 		})
 	}

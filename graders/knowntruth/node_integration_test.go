@@ -77,6 +77,8 @@ func (n *nodeProcess) Done() <-chan struct{}  { return n.done }
 func (*nodeProcess) ReadBytes() int64         { return 0 }
 func (*nodeProcess) Stolen() []workload.Pause { return nil }
 
+func (*nodeProcess) Began(_, _, _ time.Time) (time.Time, bool) { return time.Time{}, false }
+
 func (n *nodeProcess) Kill() error {
 	if err := n.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

@@ -144,7 +144,7 @@ func (d *driver) startHeartbeat(ctx context.Context, proc workload.Process, port
 	}
 	log := &progressLog{}
 	m, err := heartbeat.Start(ctx, heartbeat.Options{
-		Addr: net.JoinHostPort("127.0.0.1", port), Path: "/progress", Hz: d.params.Hz, Start: proc.Started(), Check: log.check, Stolen: proc.Stolen,
+		Addr: net.JoinHostPort("127.0.0.1", port), Path: "/progress", Hz: d.params.Hz, Start: proc.Started(), Check: log.check, Stolen: proc.Stolen, Began: proc.Began,
 	})
 	return m, log, err
 }

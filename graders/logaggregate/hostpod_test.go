@@ -108,6 +108,8 @@ func (h *hostProcess) Done() <-chan struct{}  { return h.done }
 func (h *hostProcess) ReadBytes() int64       { return 0 }
 func (*hostProcess) Stolen() []workload.Pause { return nil }
 
+func (*hostProcess) Began(_, _, _ time.Time) (time.Time, bool) { return time.Time{}, false }
+
 func (h *hostProcess) Kill() error {
 	if err := h.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err

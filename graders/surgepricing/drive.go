@@ -206,7 +206,7 @@ const SeriesQuotes = "quotes"
 func (d *driver) heartbeat(ctx context.Context, log *quoteLog) (*heartbeat.Monitor, error) {
 	health := request(d.addr, http.MethodGet, "/healthz", nil, true)
 	return heartbeat.Start(ctx, heartbeat.Options{
-		Addr: d.addr, Start: d.epoch, Hz: beatHz, Stolen: d.proc.Stolen, Target: "GET /healthz and POST /quote, in turn",
+		Addr: d.addr, Start: d.epoch, Hz: beatHz, Stolen: d.proc.Stolen, Began: d.proc.Began, Target: "GET /healthz and POST /quote, in turn",
 		Request: func(i int) []byte {
 			if i%2 == 0 {
 				return health
@@ -225,7 +225,7 @@ func (d *driver) heartbeat(ctx context.Context, log *quoteLog) (*heartbeat.Monit
 // openLoad asks for quotes half way between the beats.
 func (d *driver) openLoad(ctx context.Context, log *quoteLog) (*heartbeat.Monitor, error) {
 	return heartbeat.Start(ctx, heartbeat.Options{
-		Addr: d.addr, Start: d.epoch.Add(time.Second / beatHz / 2), Hz: beatHz, Stolen: d.proc.Stolen, Target: "POST /quote",
+		Addr: d.addr, Start: d.epoch.Add(time.Second / beatHz / 2), Hz: beatHz, Stolen: d.proc.Stolen, Began: d.proc.Began, Target: "POST /quote",
 		Request: func(i int) []byte { return d.quote(loadFirst + i) },
 		Check:   func(a heartbeat.Answer) bool { return log.check(loadFirst+a.Beat, a) },
 	})

@@ -249,6 +249,8 @@ func (f *fakeProcess) Done() <-chan struct{}  { return f.done }
 func (f *fakeProcess) ReadBytes() int64       { return 0 }
 func (*fakeProcess) Stolen() []workload.Pause { return nil }
 
+func (*fakeProcess) Began(_, _, _ time.Time) (time.Time, bool) { return time.Time{}, false }
+
 func (f *fakeProcess) Kill() error {
 	select {
 	case <-f.done: // it was gone before

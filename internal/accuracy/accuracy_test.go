@@ -93,7 +93,7 @@ func TestStallsAreCompared(t *testing.T) {
 			t.Parallel()
 			var s Stalls
 			e := execution(t, []knowntruth.Event{tt.event}, knowntruth.Facts{Stalls: []knowntruth.Stall{
-				{MaxNs: int64(tt.maxMs * ms), RawNs: int64(tt.rawMs * ms)},
+				{MaxNs: int64(tt.maxMs * ms), RawNs: int64(tt.rawMs * ms), StallNs: int64(tt.maxMs * ms), ClockNs: int64(tt.rawMs * ms)},
 			}})
 			require.NoError(t, s.Add(e))
 			require.Len(t, s.List, 1)

@@ -33,9 +33,10 @@ type Stall struct {
 	AskedMs    float64 `json:"askedMs"`
 	TrueMs     float64 `json:"trueMs"`     // longest time in which the loop did not turn, by the program's clock
 	WorkMs     float64 `json:"workMs"`     // from the first to the last of its work
-	ReportedMs float64 `json:"reportedMs"` // latency of the slowest heartbeat that was due in it
+	ReportedMs float64 `json:"reportedMs"` // the stall that the heartbeat reports; of slices with setImmediate, the slowest heartbeat
+	UnsureMs   float64 `json:"unsureMs"`   // what it says that this may be wrong by
 	RawMs      float64 `json:"rawMs"`      // the same by the clock alone: nothing taken out for what the machine took
-	SilenceMs  float64 `json:"silenceMs"`  // longest time without an answer while one was due
+	WaitMs     float64 `json:"waitMs"`     // latency of the slowest heartbeat that was due in it
 	ProbeMs    float64 `json:"probeMs"`    // what the probe inside the process said (E3: explains, never scored)
 	ErrorMs    float64 `json:"errorMs"`    // reported less true
 	RawErrorMs float64 `json:"rawErrorMs"` // raw less true
@@ -88,8 +89,11 @@ func (s *Stalls) Add(e evidence.Execution) error {
 func compareStall(event knowntruth.Event, seen knowntruth.Stall) Stall {
 	s := Stall{
 		How: event.How, AskedMs: event.Ms, TrueMs: ms(event.Longest), WorkMs: ms(event.To - event.From),
-		ReportedMs: ms(seen.MaxNs), RawMs: ms(seen.RawNs), SilenceMs: ms(seen.StallNs),
+		ReportedMs: ms(seen.StallNs), UnsureMs: ms(seen.StallErrorNs), RawMs: ms(seen.ClockNs), WaitMs: ms(seen.MaxNs),
 		LostMs: ms(seen.LateNs + seen.StolenNs),
+	}
+	if s.How == knowntruth.BlockImmediate {
+		s.ReportedMs, s.UnsureMs, s.RawMs = s.WaitMs, 0, ms(seen.RawNs)
 	}
 	s.Disturbed = s.LostMs > 0 || seen.RawNs-seen.MaxNs > int64(disturbedFrom)
 	s.ErrorMs, s.RawErrorMs = s.ReportedMs-s.TrueMs, s.RawMs-s.TrueMs
@@ -125,7 +129,7 @@ func (s *Stalls) sections() []Section {
 		Title: fmt.Sprintf("Stalls by length: reported less true, in ms (heartbeat at %g Hz)", s.HeartbeatHz),
 		Table: Table{Head: stallHead("stall")},
 		Remarks: []string{
-			fmt.Sprintf("Bar: within %d ms or %g %% from %d ms to 5 s. A beat is due each %s, and what passed of a stall before the next one was due is not seen.",
+			fmt.Sprintf("Bar: within %d ms or %g %% from %d ms to 5 s. A beat is due each %s; when the stall began before it, the kernel's account of the main thread tells.",
 				StallErrorMs, 100*StallErrorShare, StallFromMs, time.Duration(float64(time.Second)/s.HeartbeatHz)),
 			fmt.Sprintf("Undisturbed: the machine kept neither the program nor our process from running meanwhile. \"By the clock\" is all stalls, with nothing taken out. In all, %.0f ms were taken out of latencies; our sender was %.0f ms late at worst.",
 				s.TakenOutMs, s.OwnLateMs),

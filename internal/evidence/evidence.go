@@ -252,8 +252,11 @@ type Heartbeat struct {
 	P99Ns         int64 `json:"p99Ns"`
 	P999Ns        int64 `json:"p999Ns"`
 	MaxNs         int64 `json:"maxNs"`
-	// StallNs is the longest time in which no heartbeat was answered although one was due.
+	// StallNs is the longest stall: from when the submission's main thread began the work during which no heartbeat was answered, by the
+	// kernel's account, or from the middle between the last answer and the next heartbeat that was due, to the answer that ended it.
 	StallNs int64 `json:"stallNs"`
+	// StallErrorNs is what StallNs may be wrong by, either way.
+	StallErrorNs int64 `json:"stallErrorNs,omitempty"`
 	// Due counts the heartbeats that the latencies are of: those due after the start-up, sent or not. Answered is of these.
 	Due int `json:"due"`
 	// Prompt counts those of Due that were answered within one second.

@@ -67,6 +67,9 @@ type Process interface {
 	// Stolen are the times so far in which its main thread was ready to run, did not, and its core was not with another thread of
 	// the submission: the machine gave it to somebody else. Ascending; empty where the kernel does not tell.
 	Stolen() []Pause
+	// Began is when its main thread began the work that it was at without a break from at to until, and had not begun at after. ok is
+	// false when the thread was not at work (it slept in a system call, say), or the kernel does not tell.
+	Began(after, at, until time.Time) (began time.Time, ok bool)
 	// ReadBytes is how much the submission has read so far, from the kernel; for progress.
 	ReadBytes() int64
 }

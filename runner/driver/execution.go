@@ -116,6 +116,11 @@ func (e *execution) ReadBytes() int64 { return e.readBytes.Load() }
 // Stolen implements workload.Process.
 func (e *execution) Stolen() []workload.Pause { return e.meter.stolen.pauses() }
 
+// Began implements workload.Process.
+func (e *execution) Began(after, at, until time.Time) (time.Time, bool) {
+	return e.meter.busy.began(after, at, until)
+}
+
 // Wait implements workload.Process.
 func (e *execution) Wait(ctx context.Context) (evidence.Execution, error) {
 	select {

@@ -33,6 +33,7 @@ type meter struct {
 	totals     kernel.Totals
 	thrash     thrash
 	stolen     stolen
+	busy       busy
 
 	rateAt time.Time
 	rate   rates
@@ -115,6 +116,9 @@ func (m *meter) sample(now, began time.Time, t *kernel.Table) {
 	m.maxGap = max(m.maxGap, now.Sub(m.lastSample))
 	m.lastSample = now
 
+	if main := t.Main(); main != nil {
+		m.busy.observe(now, time.Duration(main.Main.RunNs+main.Main.DelayNs))
+	}
 	m.findStolen(now, t)
 	at := now.Sub(began).Seconds()
 	m.curves[curveMemory].Add(at, float64(m.scored))
