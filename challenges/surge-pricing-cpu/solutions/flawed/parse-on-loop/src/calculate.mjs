@@ -1,18 +1,11 @@
-// A rebuild: parse() makes a rebuild of the bytes of a body, calculate() makes the finished table of it, which takes seconds.
+// A rebuild: parse() makes numbers of the bytes of a body, calculate() makes the finished table of them, which takes seconds.
 
 const MAX_CELLS = 250_000;
 const MAX_ITERATIONS = 1_000_000;
 
 export class InvalidRebuild extends Error {}
 
-/** @returns {{ ids: Int32Array, multipliers: Int32Array, checksum: string }} in ascending order of id */
-export function calculate({ cells, iterations }) {
-  cells.sort((a, b) => a.id - b.id);
-  const ids = Int32Array.from(cells, (cell) => cell.id);
-  const multipliers = smooth(Int32Array.from(cells, targetOf), iterations);
-  return { ids, multipliers, checksum: checksumOf(multipliers) };
-}
-
+/** @returns {{ numbers: Float64Array, iterations: number }} id, demand and supply of each cell; NaN for what is no number */
 export function parse(bytes) {
   let body;
   try {
@@ -25,14 +18,38 @@ export function parse(bytes) {
   if (!Array.isArray(cells) || cells.length < 1 || cells.length > MAX_CELLS) {
     throw new InvalidRebuild('cells must be an array of 1 to 250,000 objects');
   }
-  if (!cells.every(isCell)) throw new InvalidRebuild('A cell is not valid');
-  if (new Set(cells.map((cell) => cell.id)).size < cells.length) throw new InvalidRebuild('A cell is there twice');
-  return { cells, iterations };
+  const numbers = new Float64Array(3 * cells.length);
+  let i = 0;
+  for (const cell of cells) {
+    numbers[i++] = number(cell?.id);
+    numbers[i++] = number(cell?.demand);
+    numbers[i++] = number(cell?.supply);
+  }
+  return { numbers, iterations };
+}
+
+function number(value) {
+  return typeof value === 'number' ? value : NaN;
+}
+
+/** @returns {{ ids: Int32Array, multipliers: Int32Array, checksum: string }} in ascending order of id */
+export function calculate({ numbers, iterations }) {
+  const cells = [];
+  for (let i = 0; i < numbers.length; i += 3) {
+    const cell = { id: numbers[i], demand: numbers[i + 1], supply: numbers[i + 2] };
+    if (!isCell(cell)) throw new InvalidRebuild('A cell is not valid');
+    cells.push(cell);
+  }
+  cells.sort((a, b) => a.id - b.id);
+  const ids = Int32Array.from(cells, (cell) => cell.id);
+  if (ids.some((id, i) => i > 0 && id === ids[i - 1])) throw new InvalidRebuild('A cell is there twice');
+  const multipliers = smooth(Int32Array.from(cells, targetOf), iterations);
+  return { ids, multipliers, checksum: checksumOf(multipliers) };
 }
 
 function isCell(cell) {
   return (
-    isWhole(cell?.id, 0, 2_147_483_647) && isWhole(cell.demand, 0, 1_000_000) && isWhole(cell.supply, 0, 1_000_000)
+    isWhole(cell.id, 0, 2_147_483_647) && isWhole(cell.demand, 0, 1_000_000) && isWhole(cell.supply, 0, 1_000_000)
   );
 }
 

@@ -46,10 +46,10 @@ async function rebuild(request) {
   if (rebuilds === MAX_REBUILDS) throw new HttpError(503, 'Too many rebuilds');
   rebuilds += 1;
   try {
-    // The fault: 8 MB of JSON are parsed here, and what comes of it is copied to the worker object by object. Both
-    // keep everybody else waiting.
-    const order = parse(await readBody(request));
-    const { ids, multipliers, checksum } = await pool.run(order);
+    // The fault: 8 MB of JSON are parsed here, and everybody else waits.
+    const result = await pool.run(parse(await readBody(request)));
+    if (result.invalid) throw new InvalidRebuild(result.invalid);
+    const { ids, multipliers, checksum } = result.table;
     table = { epoch: table.epoch + 1, ids, multipliers };
     return { epoch: table.epoch, checksum };
   } finally {

@@ -22,7 +22,7 @@ export class Pool {
     if (this.#queue.length === 0 || this.#idle.length === 0) return;
     const worker = this.#idle.pop();
     worker.job = this.#queue.shift();
-    worker.thread.postMessage(worker.job.rebuild);
+    worker.thread.postMessage(worker.job.rebuild, [worker.job.rebuild.numbers.buffer]);
   }
 
   #start() {

@@ -1,9 +1,14 @@
-// A rebuild in, the finished table out.
+// A rebuild in, the finished table out, or what is wrong with it.
 import { parentPort } from 'node:worker_threads';
 
-import { calculate } from './calculate.mjs';
+import { InvalidRebuild, calculate } from './calculate.mjs';
 
 parentPort.on('message', (rebuild) => {
-  const table = calculate(rebuild);
-  parentPort.postMessage(table, [table.ids.buffer, table.multipliers.buffer]);
+  try {
+    const table = calculate(rebuild);
+    parentPort.postMessage({ table }, [table.ids.buffer, table.multipliers.buffer]);
+  } catch (error) {
+    if (!(error instanceof InvalidRebuild)) throw error;
+    parentPort.postMessage({ invalid: error.message });
+  }
 });
