@@ -270,19 +270,20 @@ func (l *ledger) close(end time.Duration) (evidence.Heartbeat, evidence.Series) 
 	for _, b := range beats {
 		curve.Add(b.due.Seconds(), float64(b.latency))
 	}
-	return l.sum(beats, end), curve.Series(evidence.SeriesHeartbeat, "ns")
+	return l.sum(beats, beats, end), curve.Series(evidence.SeriesHeartbeat, "ns")
 }
 
 // window sums up the beats that were due from one time to another.
 func (l *ledger) window(from, to, end time.Duration) evidence.Heartbeat {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	beats := slices.DeleteFunc(l.settled(end), func(b beat) bool { return b.due < from || b.due > to })
-	return l.sum(beats, end)
+	all := l.settled(end)
+	beats := slices.DeleteFunc(slices.Clone(all), func(b beat) bool { return b.due < from || b.due > to })
+	return l.sum(beats, all, end)
 }
 
-// sum is what is said about some beats. The caller holds mu.
-func (l *ledger) sum(beats []beat, end time.Duration) evidence.Heartbeat {
+// sum is what is said about some beats of all. The caller holds mu.
+func (l *ledger) sum(beats, all []beat, end time.Duration) evidence.Heartbeat {
 	hb := evidence.Heartbeat{
 		Hz: float64(time.Second) / float64(l.period), Sent: l.sent, Failed: l.failed, FirstAnswerNs: int64(l.first), OwnLateNs: int64(l.late),
 	}
@@ -302,7 +303,13 @@ func (l *ledger) sum(beats []beat, end time.Duration) evidence.Heartbeat {
 	slices.Sort(latencies)
 	hb.P50Ns, hb.P99Ns = quantile(latencies, 0.5), quantile(latencies, 0.99)
 	hb.P999Ns, hb.MaxNs = quantile(latencies, 0.999), quantile(latencies, 1)
-	stall, unsure := l.length(longestStall(beats))
+	longest := longestStall(beats)
+	for _, b := range all { // the answer before it may be to a beat that is not of these
+		if got := b.due + b.latency; got <= longest.from {
+			longest.after = max(longest.after, got)
+		}
+	}
+	stall, unsure := l.length(longest)
 	hb.StallNs, hb.StallErrorNs = int64(stall), int64(unsure)
 	return hb
 }

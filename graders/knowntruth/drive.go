@@ -237,11 +237,9 @@ func (d *drive) stalls(out evidence.File, beats *heartbeat.Monitor, late []workl
 		// A beat that was due just before may still have been on its way.
 		from, to := moment(e.From).Add(-d.period()), moment(e.To)
 		hb := beats.Window(from, to)
-		// The stall begins between two beats, so the one before it is looked at too.
-		wide := beats.Window(from.Add(-2*d.period()), to)
 		raw, got := d.slowest(from, to)
 		list = append(list, Stall{
-			Due: hb.Due, MaxNs: hb.MaxNs, StallNs: wide.StallNs, StallErrorNs: wide.StallErrorNs,
+			Due: hb.Due, MaxNs: hb.MaxNs, StallNs: hb.StallNs, StallErrorNs: hb.StallErrorNs,
 			RawNs: int64(raw), ClockNs: int64(raw + d.unseen(got.Add(-raw), got)),
 			LateNs: int64(overlap(late, from, got)), StolenNs: int64(overlap(d.proc.Stolen(), from, got)),
 		})
