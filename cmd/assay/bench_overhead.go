@@ -121,29 +121,31 @@ func (c *clocked) alternate(ctx context.Context, pairs int) (*accuracy.CPUPairs,
 	}
 	res := &accuracy.CPUPairs{SizeBytes: c.prepared.Bytes}
 	for i := range pairs {
-		var pod, bare float64
+		var pod, unasked, bare float64
 		err := alternately(i,
-			func() (err error) { pod, err = c.measured(ctx, 2*i+1, 2*pairs, c.inPod); return },
-			func() (err error) { bare, err = c.measured(ctx, 2*i+2, 2*pairs, c.bare); return },
+			func() (err error) { pod, err = c.measured(ctx, 3*i+1, 3*pairs, c.inPod); return },
+			func() (err error) { unasked, err = c.measured(ctx, 3*i+2, 3*pairs, c.inPodUnasked); return },
+			func() (err error) { bare, err = c.measured(ctx, 3*i+3, 3*pairs, c.bare); return },
 		)
 		if err != nil {
 			return nil, err
 		}
-		res.PodMs, res.BareMs = append(res.PodMs, pod), append(res.BareMs, bare)
+		res.PodMs, res.UnaskedMs, res.BareMs = append(res.PodMs, pod), append(res.UnaskedMs, unasked), append(res.BareMs, bare)
 	}
 	return res, nil
 }
 
-// alternately does a first and b second in every other pair, and the reverse in between: ABBA.
-func alternately(pair int, a, b func() error) error {
-	both := []func() error{a, b}
-	if pair%2 == 1 {
-		slices.Reverse(both)
+// alternately does everything in the order given, and in the reverse order in every other round: ABBA.
+func alternately(round int, all ...func() error) error {
+	if round%2 == 1 {
+		slices.Reverse(all)
 	}
-	if err := both[0](); err != nil {
-		return err
+	for _, do := range all {
+		if err := do(); err != nil {
+			return err
+		}
 	}
-	return both[1]()
+	return nil
 }
 
 // measured is one run on a file that lies in memory.
@@ -155,9 +157,26 @@ func (c *clocked) measured(ctx context.Context, n, of int, run func(context.Cont
 	return run(ctx)
 }
 
-func (c *clocked) inPod(ctx context.Context) (float64, error) {
+// inPod is a run as a grading makes it.
+func (c *clocked) inPod(ctx context.Context) (float64, error) { return c.drive(ctx, c.prepared.Params) }
+
+// inPodUnasked is the same without a heartbeat: the program has its own work and nothing else, as it has bare.
+func (c *clocked) inPodUnasked(ctx context.Context) (float64, error) {
+	var params map[string]any
+	if err := json.Unmarshal(c.prepared.Params, &params); err != nil {
+		return 0, fmt.Errorf("read params: %w", err)
+	}
+	params["hz"] = 0
+	raw, err := json.Marshal(params)
+	if err != nil {
+		return 0, fmt.Errorf("write params: %w", err)
+	}
+	return c.drive(ctx, raw)
+}
+
+func (c *clocked) drive(ctx context.Context, params json.RawMessage) (float64, error) {
 	run, err := runner.Drive(ctx, c.engine, runner.RunSpec{
-		Scenario: "main", Role: evidence.Reference, Workload: "log-aggregate", Params: c.prepared.Params,
+		Scenario: "main", Role: evidence.Reference, Workload: "log-aggregate", Params: params,
 		Workspace: c.workspace, Start: c.start, Limits: runner.DefaultLimits(), Slot: c.b.slot.Slot,
 		DataDir: c.prepared.DataDir, Probe: true, Timeout: time.Hour,
 	})

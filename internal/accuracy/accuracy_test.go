@@ -192,7 +192,12 @@ func TestFixedCostAddsUp(t *testing.T) {
 func TestRatiosAreOfNeighbours(t *testing.T) {
 	t.Parallel()
 	p := CPUPairs{PodMs: []float64{100, 200}, BareMs: []float64{99, 220}}
-	assert.InDeltaSlice(t, []float64{0.99, 1.1}, p.Ratios(), 1e-9)
+	asked, unasked := p.Ratios()
+	assert.InDeltaSlice(t, []float64{0.99, 1.1}, asked, 1e-9)
+	assert.Empty(t, unasked, "a bench of before")
+	p.UnaskedMs = []float64{100, 50}
+	_, unasked = p.Ratios()
+	assert.InDeltaSlice(t, []float64{0.99, 4.4}, unasked, 1e-9)
 }
 
 // TestExpect has stalls of 100 ms each second: one user in ten waits, and one in a hundred 90 ms or more.
