@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -50,6 +51,9 @@ func (e *Engine) ensureDriverImage(ctx context.Context) (string, error) {
 	ref := driverRepository + ":" + hex.EncodeToString(hash.Sum(nil))[:12]
 	_, err = e.cli.ImageInspect(ctx, ref)
 	if errdefs.IsNotFound(err) {
+		if err := selfContained(bin); err != nil {
+			return "", err
+		}
 		err = e.importDriver(ctx, ref, bin, size)
 	}
 	if err != nil {
@@ -57,6 +61,23 @@ func (e *Engine) ensureDriverImage(ctx context.Context) (string, error) {
 	}
 	e.driver.ref = ref
 	return ref, nil
+}
+
+// errNeedsLibraries means that the binary cannot start in an image that holds nothing else. Compare with errors.Is.
+var errNeedsLibraries = errors.New("this assay needs shared libraries, and its driver runs in an image without any; build it with CGO_ENABLED=0 (make build does)")
+
+// selfContained refuses a Linux binary that asks for a dynamic linker. Others are not judged here.
+func selfContained(bin io.ReaderAt) error {
+	file, err := elf.NewFile(bin)
+	if err != nil {
+		return nil //nolint:nilerr // no ELF file: the engine says what is wrong with it
+	}
+	for _, p := range file.Progs {
+		if p.Type == elf.PT_INTERP {
+			return errNeedsLibraries
+		}
+	}
+	return nil
 }
 
 // forgetDriverImage makes the next pod look again, after somebody has removed the image.

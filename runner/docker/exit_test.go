@@ -3,6 +3,8 @@ package docker
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -139,4 +141,24 @@ func TestEnvList(t *testing.T) {
 	t.Parallel()
 	got := envList(map[string]string{"HOME": "/tmp", "TZ": "UTC"}, map[string]string{"TZ": "Asia/Tokyo", "A": "="})
 	assert.Equal(t, []string{"A==", "HOME=/tmp", "TZ=Asia/Tokyo"}, got)
+}
+
+func TestSelfContained(t *testing.T) {
+	t.Parallel()
+	header := func(types ...elf.ProgType) []byte {
+		var b bytes.Buffer
+		h := elf.Header64{
+			Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+			Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT),
+			Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: uint16(len(types)), Shentsize: 64,
+		}
+		require.NoError(t, binary.Write(&b, binary.LittleEndian, h))
+		for _, p := range types {
+			require.NoError(t, binary.Write(&b, binary.LittleEndian, elf.Prog64{Type: uint32(p)}))
+		}
+		return b.Bytes()
+	}
+	require.NoError(t, selfContained(bytes.NewReader(header(elf.PT_LOAD))))
+	require.NoError(t, selfContained(strings.NewReader("no program at all")))
+	require.ErrorIs(t, selfContained(bytes.NewReader(header(elf.PT_LOAD, elf.PT_INTERP))), errNeedsLibraries)
 }
