@@ -22,6 +22,9 @@ import (
 // the pipes open for as long as it likes.
 const outputGrace = 2 * time.Second
 
+// tmpInodes bounds the files in /tmp: each takes memory of the kernel.
+const tmpInodes = 16384
+
 // shmBytes is the size of /dev/shm, which is charged to the container's memory like /tmp.
 const shmBytes = 16 << 20
 
@@ -98,7 +101,7 @@ func (p *pod) candidateHost(ws *workspace, l runner.Limits) *container.HostConfi
 		// When the whole machine runs out of memory, the driver is to survive and tell of it. Lowering the driver's own
 		// score needs a privilege that not every engine has.
 		OomScoreAdj: 500,
-		Tmpfs:       map[string]string{"/tmp": fmt.Sprintf("noexec,nosuid,nodev,size=%d,mode=1777", l.TmpBytes)},
+		Tmpfs:       map[string]string{"/tmp": fmt.Sprintf("noexec,nosuid,nodev,size=%d,nr_inodes=%d,mode=1777", l.TmpBytes, tmpInodes)},
 		Resources: container.Resources{
 			Memory: l.MemoryBytes, MemorySwap: l.MemoryBytes, PidsLimit: &l.Pids,
 			// No CPU quota: throttling would show as stalls that the submission did not cause.

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -117,7 +118,30 @@ func (e *Engine) Info(ctx context.Context) (runner.Info, error) {
 	if strings.HasPrefix(e.cli.DaemonHost(), "unix://") {
 		e.info.value.Root = i.DockerRootDir
 	}
+	if slices.ContainsFunc(i.SecurityOptions, func(o string) bool { return strings.HasPrefix(o, "name=seccomp") }) {
+		if e.info.seccomp, err = seccompProfile(); err != nil {
+			return runner.Info{}, err
+		}
+	}
 	return e.info.value, nil
+}
+
+// confine adds the seccomp profile, where the engine can have one.
+func (e *Engine) confine(ctx context.Context, h *container.HostConfig) error {
+	e.info.mu.Lock()
+	known := e.info.known
+	e.info.mu.Unlock()
+	if !known {
+		if _, err := e.Info(ctx); err != nil {
+			return err
+		}
+	}
+	e.info.mu.Lock()
+	defer e.info.mu.Unlock()
+	if e.info.seccomp != "" {
+		h.SecurityOpt = append(h.SecurityOpt, "seccomp="+e.info.seccomp)
+	}
+	return nil
 }
 
 // engineInfo remembers what the engine said of itself.
@@ -125,6 +149,8 @@ type engineInfo struct {
 	mu    sync.Mutex
 	known bool
 	value runner.Info
+	// seccomp is the profile of every container, empty where the engine has none.
+	seccomp string
 }
 
 // labels are those of an object with that role.
@@ -144,6 +170,9 @@ func (e *Engine) objectName(role string) string {
 func (e *Engine) create(ctx context.Context, role string, cfg *container.Config, host *container.HostConfig) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", context.Cause(ctx)
+	}
+	if err := e.confine(ctx, host); err != nil {
+		return "", err
 	}
 	began := time.Now()
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -192,6 +193,41 @@ func TestSweepTakesTheDeadOnly(t *testing.T) {
 	}
 }
 
+func TestContainersAreConfined(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		options []string
+		want    int
+	}{
+		"the engine has seccomp":          {[]string{"name=seccomp,profile=default", "name=cgroupns"}, 1},
+		"its kernel is built without it":  {[]string{"name=cgroupns"}, 0},
+		"it is switched off by the owner": {nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var host struct{ SecurityOpt []string }
+			e, _ := connect(t, map[string]http.HandlerFunc{
+				"GET info": reply(200, map[string]any{"ServerVersion": "20.10.24", "SecurityOptions": tt.options}),
+				"POST containers/create": func(w http.ResponseWriter, r *http.Request) {
+					body := struct{ HostConfig any }{&host}
+					assert.NoError(t, json.NewDecoder(r.Body).Decode(&body))
+					reply(http.StatusCreated, map[string]string{"Id": strings.Repeat("c", 64)})(w, r)
+				},
+			})
+			_, err := e.create(t.Context(), roleCandidate, &container.Config{Image: "assay/node:24"}, harden(&container.HostConfig{}))
+			require.NoError(t, err)
+			profiles := 0
+			for _, option := range host.SecurityOpt {
+				if strings.HasPrefix(option, `seccomp={"`) {
+					profiles++
+				}
+			}
+			assert.Equal(t, tt.want, profiles, host.SecurityOpt)
+			assert.Contains(t, host.SecurityOpt, "no-new-privileges")
+		})
+	}
+}
+
 func TestFailedPodLeavesNothing(t *testing.T) {
 	t.Parallel()
 	created := reply(http.StatusCreated, map[string]string{"Id": strings.Repeat("d", 64)})
@@ -212,6 +248,7 @@ func TestFailedPodLeavesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			removed := make(chan string, 8)
+			tt.answers["GET info"] = reply(200, map[string]any{"ServerVersion": "20.10.24"})
 			tt.answers["POST volumes/create"] = func(w http.ResponseWriter, r *http.Request) {
 				var v struct{ Name string }
 				assert.NoError(t, json.NewDecoder(r.Body).Decode(&v))

@@ -1,0 +1,3 @@
+import { spawnSync } from 'node:child_process';
+
+spawnSync('./tool', ['mkfifo', '/out/result.json'], { stdio: 'inherit' });
