@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -68,7 +69,12 @@ func socket(what string, domain, kind, protocol int) attempt {
 }
 
 func attempts() []attempt {
-	list := []attempt{
+	return slices.Concat(fileSystems(), identity(), driver(), limits(), kernel(), subsystems(), sockets(), namespaces())
+}
+
+// fileSystems ask for mounts and devices.
+func fileSystems() []attempt {
+	return []attempt{
 		{"mount tmpfs", func() error { return unix.Mount("x", "/tmp", "tmpfs", 0, "") }},
 		{"mount proc", func() error { return unix.Mount("x", "/tmp", "proc", 0, "") }},
 		{"remount / writable", func() error { return unix.Mount("", "/", "", unix.MS_REMOUNT, "") }},
@@ -77,11 +83,23 @@ func attempts() []attempt {
 		{"chroot", func() error { return unix.Chroot("/tmp") }},
 		{"mknod of a disk", func() error { return unix.Mknod("/out/disk", unix.S_IFBLK|0o600, int(unix.Mkdev(254, 0))) }},
 		{"mknod of /dev/mem", func() error { return unix.Mknod("/out/mem", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 1))) }},
+	}
+}
+
+// identity ask to be somebody else.
+func identity() []attempt {
+	return []attempt{
 		{"become root", func() error { return unix.Setresuid(0, 0, 0) }},
 		{"become another group", func() error { return unix.Setresgid(0, 0, 0) }},
 		{"add groups", func() error { return unix.Setgroups([]int{0}) }},
 		{"rename the host", func() error { return unix.Sethostname([]byte("owned")) }},
 		{"set the clock", func() error { return unix.Settimeofday(&unix.Timeval{Sec: 1}) }},
+	}
+}
+
+// driver ask for the driver.
+func driver() []attempt {
+	return []attempt{
 		{"trace the driver", func() error { return unix.PtraceAttach(1) }},
 		{"join the driver's namespaces", func() error {
 			fd, err := unix.Open("/proc/1/ns/mnt", unix.O_RDONLY, 0)
@@ -104,6 +122,12 @@ func attempts() []attempt {
 			_, err = unix.PidfdGetfd(fd, 0, 0)
 			return err
 		}},
+	}
+}
+
+// limits ask for more than a share.
+func limits() []attempt {
+	return []attempt{
 		{"more priority", func() error { return unix.Setpriority(unix.PRIO_PROCESS, 0, -10) }},
 		{"a higher limit of files", func() error {
 			return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1 << 19, Max: 1 << 19})
@@ -132,6 +156,12 @@ func attempts() []attempt {
 			_, err := unix.MmapPtr(-1, 0, unsafe.Pointer(nil), 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_FIXED)
 			return err
 		}},
+	}
+}
+
+// kernel ask for the kernel itself.
+func kernel() []attempt {
+	return []attempt{
 		call("load a module", unix.SYS_INIT_MODULE, 0, 0, 0),
 		call("load a module from a file", unix.SYS_FINIT_MODULE, 0, 0, 0),
 		call("remove a module", unix.SYS_DELETE_MODULE, 0, 0),
@@ -151,6 +181,12 @@ func attempts() []attempt {
 		call("I/O privilege", unix.SYS_IOPL, 3),
 		call("I/O ports", unix.SYS_IOPERM, 0x80, 1, 1),
 		call("another personality (no address randomisation)", unix.SYS_PERSONALITY, 0x0040000),
+	}
+}
+
+// subsystems ask for parts of the kernel that have a history of flaws.
+func subsystems() []attempt {
+	return []attempt{
 		{"keyring: add a key", func() error {
 			_, err := unix.AddKey("user", "attack", []byte("x"), unix.KEY_SPEC_SESSION_KEYRING)
 			return err
@@ -173,12 +209,23 @@ func attempts() []attempt {
 			}
 			return nil
 		}},
+	}
+}
+
+// sockets ask for sockets beyond TCP, UDP and Unix.
+func sockets() []attempt {
+	return []attempt{
 		socket("raw IPv4 socket", unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP),
 		socket("raw IPv6 socket", unix.AF_INET6, unix.SOCK_RAW, unix.IPPROTO_ICMPV6),
 		socket("packet socket", unix.AF_PACKET, unix.SOCK_RAW, 0),
 		socket("socket to the hypervisor", unix.AF_VSOCK, unix.SOCK_STREAM, 0),
 		socket("kernel's crypto socket", unix.AF_ALG, unix.SOCK_SEQPACKET, 0),
 	}
+}
+
+// namespaces ask for namespaces of one's own.
+func namespaces() []attempt {
+	var list []attempt
 	for what, flag := range map[string]uintptr{
 		"user": unix.CLONE_NEWUSER, "mount": unix.CLONE_NEWNS, "network": unix.CLONE_NEWNET, "pid": unix.CLONE_NEWPID,
 		"ipc": unix.CLONE_NEWIPC, "uts": unix.CLONE_NEWUTS, "cgroup": unix.CLONE_NEWCGROUP, "time": unix.CLONE_NEWTIME,
