@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/moby/moby/client"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +29,7 @@ import (
 // attack is attack.yaml: what a submission tries, and what must be seen of it.
 type attack struct {
 	Name  string `yaml:"-"`
+	dir   string
 	Group string `yaml:"group"`
 	Tries string `yaml:"tries"`
 	// Refused is how many things it must at least have tried, each refused; an attack that tries nothing proves nothing.
@@ -73,7 +73,7 @@ func TestAttacks(t *testing.T) {
 			assert.Zero(t, bench.canary.calls(), "the host was reached")
 		})
 	}
-	calm := bench.run(t, attack{Name: "calm", Status: []evidence.ExitStatus{evidence.Exited}})
+	calm := bench.run(t, newAttack("testdata/calm"))
 	assert.Equal(t, []string{"note alone"}, lines(calm, "note "), "nothing of the attacks is there in the next run")
 	assert.Equal(t, before, lookAtHost(t), "the host is as it was")
 }
@@ -86,7 +86,7 @@ func attacks(t *testing.T) []attack {
 	require.NotEmpty(t, files)
 	var list []attack
 	for _, file := range files {
-		a := attack{Name: filepath.Base(filepath.Dir(file)), Seconds: attackTime, Status: []evidence.ExitStatus{evidence.Exited}}
+		a := newAttack(filepath.Dir(file))
 		raw, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, yaml.UnmarshalWithOptions(raw, &a, yaml.Strict()), file)
@@ -95,6 +95,11 @@ func attacks(t *testing.T) []attack {
 		list = append(list, a)
 	}
 	return list
+}
+
+// newAttack is a submission of which nothing else is said.
+func newAttack(dir string) attack {
+	return attack{Name: filepath.Base(dir), dir: dir, Seconds: attackTime, Status: []evidence.ExitStatus{evidence.Exited}}
 }
 
 func (a attack) check(t *testing.T, x evidence.Execution, took time.Duration) {
@@ -161,35 +166,20 @@ func newAttackBench(t *testing.T) *attackBench {
 	return &attackBench{engine: engine, tool: tool, canary: newCanary(t)}
 }
 
-// calmSource is an ordinary submission that looks whether it is alone.
-const calmSource = `import { readdirSync, readFileSync } from 'node:fs';
-const pids = readdirSync('/proc').map(Number).filter((pid) => pid > 1 && pid !== process.pid);
-const found = [...readdirSync('/tmp'), ...readdirSync('/out'), ...pids.map((pid) => readFileSync('/proc/' + pid + '/cmdline', 'latin1'))];
-console.log(found.length === 0 ? 'note alone' : 'note ' + found);
-`
-
 // run carries out one attack in a pod of its own.
 func (b *attackBench) run(t *testing.T, a attack) evidence.Execution {
 	t.Helper()
 	dir := t.TempDir()
-	if source := filepath.Join("attacks", a.Name); a.Group != "" {
-		require.NoError(t, os.CopyFS(dir, os.DirFS(source)))
-		copyFile(t, "attacks/attempt.mjs", filepath.Join(dir, "attempt.mjs"), 0o644)
-	} else {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "main.mjs"), []byte(calmSource), 0o644))
-	}
+	require.NoError(t, os.CopyFS(dir, os.DirFS(a.dir)))
+	copyFile(t, "attacks/attempt.mjs", filepath.Join(dir, "attempt.mjs"), 0o644)
 	if a.Tool {
 		copyFile(t, b.tool, filepath.Join(dir, "tool"), 0o755)
 	}
 	ws, err := b.engine.Stage(t.Context(), runner.StageSpec{Name: "candidate", Dir: dir})
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, ws.Close(t.Context())) }()
-	seconds := max(a.Seconds, 1)
-	if a.Group == "" {
-		seconds = attackTime
-	}
 	params, err := json.Marshal([]map[string]any{{
-		"name": "attack", "args": []string{"main.mjs"}, "read": a.Read, "timeout": time.Duration(seconds) * time.Second,
+		"name": "attack", "args": []string{"main.mjs"}, "read": a.Read, "timeout": time.Duration(a.Seconds) * time.Second,
 		"env": map[string]string{"CANARY_HOSTS": strings.Join(b.canary.hosts, ","), "CANARY_PORT": strconv.Itoa(b.canary.port)},
 	}})
 	require.NoError(t, err)
@@ -276,9 +266,7 @@ func (c *canary) calls() int64 { return c.count.Load() }
 type host struct {
 	Mounts      []string
 	CorePattern string
-	Containers  []string
-	Volumes     []string
-	Networks    []string
+	Engine      []string // containers, volumes and networks of these tests
 	Processes   []string // of the user that submissions have
 	Temp        []string // what attacks might have left
 }
@@ -308,25 +296,7 @@ func readHost(t *testing.T) host {
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
 	require.NoError(t, err)
 	h.CorePattern = string(pattern)
-	cli, err := client.New(client.FromEnv)
-	require.NoError(t, err)
-	defer cli.Close()
-	mine := make(client.Filters).Add("label", "assay.state="+attackState)
-	containers, err := cli.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: mine})
-	require.NoError(t, err)
-	for _, c := range containers.Items {
-		h.Containers = append(h.Containers, c.ID)
-	}
-	volumes, err := cli.VolumeList(t.Context(), client.VolumeListOptions{Filters: mine})
-	require.NoError(t, err)
-	for _, v := range volumes.Items {
-		h.Volumes = append(h.Volumes, v.Name)
-	}
-	networks, err := cli.NetworkList(t.Context(), client.NetworkListOptions{Filters: mine})
-	require.NoError(t, err)
-	for _, n := range networks.Items {
-		h.Networks = append(h.Networks, n.ID)
-	}
+	h.Engine = labelled(t, attackState)
 	h.Processes = processesOf(runner.UID)
 	for _, pattern := range []string{"/tmp/core*", "/core*", "/tmp/x", "/x"} {
 		found, err := filepath.Glob(pattern)

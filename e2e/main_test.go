@@ -103,23 +103,29 @@ func (p *place) left() []string {
 		return nil
 	}
 	require.NoError(p.t, err)
+	return labelled(p.t, strings.TrimSpace(string(id)))
+}
+
+// labelled lists what carries the id of a state directory on the engine.
+func labelled(t *testing.T, state string) []string {
+	t.Helper()
 	cli, err := client.New(client.FromEnv)
-	require.NoError(p.t, err)
+	require.NoError(t, err)
 	defer cli.Close()
-	mine := make(client.Filters).Add("label", "assay.state="+strings.TrimSpace(string(id)))
+	mine := make(client.Filters).Add("label", "assay.state="+state)
 	var names []string
-	containers, err := cli.ContainerList(p.t.Context(), client.ContainerListOptions{All: true, Filters: mine})
-	require.NoError(p.t, err)
+	containers, err := cli.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: mine})
+	require.NoError(t, err)
 	for _, c := range containers.Items {
 		names = append(names, "container "+c.ID)
 	}
-	volumes, err := cli.VolumeList(p.t.Context(), client.VolumeListOptions{Filters: mine})
-	require.NoError(p.t, err)
+	volumes, err := cli.VolumeList(t.Context(), client.VolumeListOptions{Filters: mine})
+	require.NoError(t, err)
 	for _, v := range volumes.Items {
 		names = append(names, "volume "+v.Name)
 	}
-	networks, err := cli.NetworkList(p.t.Context(), client.NetworkListOptions{Filters: mine})
-	require.NoError(p.t, err)
+	networks, err := cli.NetworkList(t.Context(), client.NetworkListOptions{Filters: mine})
+	require.NoError(t, err)
 	for _, n := range networks.Items {
 		names = append(names, "network "+n.ID)
 	}

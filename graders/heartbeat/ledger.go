@@ -309,7 +309,7 @@ func (l *ledger) sum(beats, all []beat, end time.Duration) evidence.Heartbeat {
 			longest.after = max(longest.after, got)
 		}
 	}
-	stall, unsure := l.length(longest)
+	stall, unsure := l.stallOf(longest)
 	hb.StallNs, hb.StallErrorNs = int64(stall), int64(unsure)
 	return hb
 }
@@ -350,9 +350,9 @@ func longestStall(beats []beat) silence {
 	return longest
 }
 
-// length is how long a silence was from its true beginning, which is after the last answer and before the beat that was due next: when the
+// stallOf is how long a silence was from its true beginning, which is after the last answer and before the beat that was due next: when the
 // kernel says that the thread began to work, or else the middle. unsure is what it may be wrong by, either way.
-func (l *ledger) length(s silence) (stall, unsure time.Duration) {
+func (l *ledger) stallOf(s silence) (stall, unsure time.Duration) {
 	seen := s.to - s.from
 	// The first beat of all has none before it, and an answer long before is that of another window.
 	earliest := max(s.after, s.from-l.period)

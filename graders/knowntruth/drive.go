@@ -24,7 +24,6 @@ const (
 	execution  = "known"
 	truthFile  = "truth.json"
 	truthLimit = 4 << 20
-	endWithin  = 10 * time.Second
 )
 
 // Params are what the driver is given.
@@ -98,7 +97,7 @@ func (*Workload) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessag
 	}
 	e, err := d.run(ctx)
 	if err != nil {
-		return nil, errors.Join(err, d.end(ctx))
+		return nil, errors.Join(err, workload.Abandon(ctx, d.proc))
 	}
 	return []evidence.Execution{e}, nil
 }
@@ -151,15 +150,6 @@ func (d *drive) unseen(due, got time.Time) time.Duration {
 		return due.Sub(began)
 	}
 	return d.period() / 2
-}
-
-// end kills a program whose run has been given up.
-func (d *drive) end(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	err := d.proc.Kill()
-	_, werr := d.proc.Wait(ctx)
-	return errors.Join(err, werr)
 }
 
 func (d *drive) run(ctx context.Context) (evidence.Execution, error) {

@@ -22,8 +22,6 @@ const (
 	resultLimit = 8 << 20
 	// reportEvery is how often progress is told to the host.
 	reportEvery = 200 * time.Millisecond
-	// endWithin bounds how long a killed submission may take to be gone, when the run has been given up.
-	endWithin = 5 * time.Second
 	// fileTimeout is the most that one of several files may take, and shortTimeout what is left to the others after
 	// hangsTolerated of them have hung: a program that never ends must not take the time of the whole grading.
 	fileTimeout    = 20 * time.Second
@@ -110,7 +108,7 @@ func (d *driver) execute(ctx context.Context, f input, limit time.Duration) (evi
 	}
 	beats, progress, err := d.startHeartbeat(ctx, proc, port)
 	if err != nil {
-		return evidence.Execution{}, errors.Join(err, abandon(ctx, proc))
+		return evidence.Execution{}, errors.Join(err, workload.Abandon(ctx, proc))
 	}
 	d.follow(ctx, proc, f)
 	var hb evidence.Heartbeat
@@ -119,7 +117,7 @@ func (d *driver) execute(ctx context.Context, f input, limit time.Duration) (evi
 		hb, curve = beats.Stop() // as close to the end of the process as can be
 	}
 	if ctx.Err() != nil {
-		return evidence.Execution{}, errors.Join(context.Cause(ctx), abandon(ctx, proc))
+		return evidence.Execution{}, errors.Join(context.Cause(ctx), workload.Abandon(ctx, proc))
 	}
 	e, err := proc.Wait(ctx)
 	if err != nil {
@@ -169,20 +167,6 @@ func (d *driver) follow(ctx context.Context, proc workload.Process, f input) {
 			return
 		}
 	}
-}
-
-// abandon ends a submission whose run has been given up.
-func abandon(ctx context.Context, proc workload.Process) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	err := proc.Kill()
-	if _, werr := proc.Wait(ctx); werr != nil {
-		err = errors.Join(err, werr)
-	}
-	if err != nil {
-		return fmt.Errorf("end submission: %w", err)
-	}
-	return nil
 }
 
 // outputName is a name for the result that cannot be guessed.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -41,7 +42,7 @@ func TestDriveAndMeasure(t *testing.T) {
 		{"plain", plain, "good", time.Minute, []string{}, func(t *testing.T, m evidence.Measures) {
 			assert.InDelta(t, 1, m.Values[metricExact], 0)
 			assert.InDelta(t, 1, m.Values[metricMonotonic], 0)
-			assert.Positive(t, m.Values[metricHBAnswered])
+			assert.Positive(t, m.Values[heartbeat.MetricAnswered])
 			assert.Positive(t, m.Values[metricThroughput])
 			assert.Positive(t, m.Values[metricMemPeak])
 		}},
@@ -56,7 +57,7 @@ func TestDriveAndMeasure(t *testing.T) {
 		}},
 		{"hang", plain, "hang", 1500 * time.Millisecond, []string{codeHang}, nil},
 		{"no progress", plain, "mute", time.Minute, []string{}, func(t *testing.T, m evidence.Measures) {
-			assert.InDelta(t, 0, m.Values[metricHBAnswered], 0)
+			assert.InDelta(t, 0, m.Values[heartbeat.MetricAnswered], 0)
 			assert.InDelta(t, 0, m.Values[metricMonotonic], 0)
 			assert.InDelta(t, 1, m.Values[metricExact], 0)
 		}},

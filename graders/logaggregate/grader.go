@@ -2,6 +2,7 @@ package logaggregate
 
 import (
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -48,12 +49,6 @@ const (
 	metricMemPerLine  = "mem.perLine"
 	metricThroughput  = "throughput"
 	metricCPU         = "cpu.perGiB"
-	metricHBP50       = "hb.p50"
-	metricHBP99       = "hb.p99"
-	metricHBP999      = "hb.p999"
-	metricHBMax       = "hb.max"
-	metricHBStall     = "hb.stall"
-	metricHBAnswered  = "hb.answered"
 	metricHBFirst     = "hb.first"
 	metricMonotonic   = "progress.monotonic"
 	metricRightFields = "fields.right"
@@ -62,7 +57,7 @@ const (
 // Metrics implements graders.Grader.
 func (*Grader) Metrics() []evidence.MetricDoc {
 	lower, higher := evidence.LowerIsBetter, evidence.HigherIsBetter
-	return []evidence.MetricDoc{
+	own := []evidence.MetricDoc{
 		{Name: metricExact, Unit: "ratio", Better: higher, Doc: "1 when every file of the scenario was summarised exactly, else 0"},
 		{Name: metricCasesRight, Unit: "share", Better: higher, Doc: "weighted share of the files that were summarised exactly"},
 		{Name: metricCasesWrong, Unit: "count", Better: lower, Doc: "files that were not"},
@@ -74,13 +69,8 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 		{Name: metricMemPerLine, Unit: "bytes/line", Better: lower, Noise: 0.3, Doc: "mem.growth for each line that this file has more"},
 		{Name: metricThroughput, Unit: "bytes/s", Better: higher, Noise: 0.08, Doc: "uncompressed bytes of input per second, from start to end of the process; absent unless it ended with code 0"},
 		{Name: metricCPU, Unit: "ns", Better: lower, Noise: 0.06, Doc: "CPU time of all threads and processes for each GiB of uncompressed input; absent unless it ended with code 0"},
-		{Name: metricHBP50, Unit: "ns", Better: lower, Noise: 0.12, Doc: "median time until GET /progress was answered, from when the request was due"},
-		{Name: metricHBP99, Unit: "ns", Better: lower, Noise: 0.12, Doc: "99th percentile of the same"},
-		{Name: metricHBP999, Unit: "ns", Better: lower, Noise: 0.25, Doc: "99.9th percentile of the same"},
-		{Name: metricHBMax, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest of the same"},
-		{Name: metricHBStall, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest time in which no request was answered although one was due"},
-		{Name: metricHBAnswered, Unit: "share", Better: higher, Noise: 0.01, Doc: "share of the requests due after the start-up that were answered well within one second"},
 		{Name: metricHBFirst, Unit: "ns", Better: lower, Noise: 0.12, Doc: "from the start of the process to the first good answer; absent when there was none"},
 		{Name: metricMonotonic, Unit: "ratio", Better: higher, Doc: "1 when progress was shown and never went back, else 0"},
 	}
+	return append(own, heartbeat.Metrics("GET /progress")...)
 }

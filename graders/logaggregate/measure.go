@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/loggen"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
@@ -179,16 +180,8 @@ func heartbeats(m *evidence.Measures, e *evidence.Execution) {
 	if hb.FirstAnswerNs >= 0 {
 		m.Values[metricHBFirst] = float64(hb.FirstAnswerNs)
 	}
-	switch {
-	case hb.Due > 0:
-		m.Values[metricHBAnswered] = float64(hb.Prompt) / float64(hb.Due)
-		for name, ns := range map[string]int64{
-			metricHBP50: hb.P50Ns, metricHBP99: hb.P99Ns, metricHBP999: hb.P999Ns, metricHBMax: hb.MaxNs, metricHBStall: hb.StallNs,
-		} {
-			m.Values[name] = float64(ns)
-		}
-	default:
-		m.Values[metricHBAnswered] = oneIf(hb.FirstAnswerNs >= 0)
+	if !heartbeat.Measure(m.Values, hb) {
+		m.Values[heartbeat.MetricAnswered] = oneIf(hb.FirstAnswerNs >= 0)
 	}
 	var f facts
 	good := json.Unmarshal(e.Facts, &f) == nil && f.Progress != nil && f.Progress.Count > 0 && f.Progress.Violations == 0

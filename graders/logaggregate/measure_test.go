@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/loggen"
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -89,7 +90,7 @@ func TestMeasurePerfectRun(t *testing.T) {
 	assert.Equal(t, map[string]float64{
 		metricExact: 1, metricCasesRight: 1, metricCasesWrong: 0, metricRightFields: 1, metricOOM: 0, metricCrashes: 0,
 		metricMemPeak: 50 << 20, metricThroughput: 32 << 20, metricCPU: 16e9,
-		metricHBP50: 1e6, metricHBP99: 5e6, metricHBP999: 6e6, metricHBMax: 7e6, metricHBStall: 7e6, metricHBAnswered: 0.95, metricHBFirst: 1e8,
+		heartbeat.MetricP50: 1e6, heartbeat.MetricP99: 5e6, heartbeat.MetricP999: 6e6, heartbeat.MetricMax: 7e6, heartbeat.MetricStall: 7e6, heartbeat.MetricAnswered: 0.95, metricHBFirst: 1e8,
 		metricMonotonic: 1,
 	}, m.Values)
 	assert.Equal(t, []evidence.Case{{Name: "main", Title: "t", Weight: 1, Right: true}}, m.Cases)
@@ -245,7 +246,7 @@ func TestPackCodes(t *testing.T) {
 			assert.InDelta(t, tt.right/5, m.Values[metricCasesRight], 1e-9)
 			assert.InDelta(t, float64(len(tt.change)), m.Values[metricCasesWrong], 0)
 			assert.NotContains(t, m.Values, metricThroughput)
-			assert.NotContains(t, m.Values, metricHBAnswered)
+			assert.NotContains(t, m.Values, heartbeat.MetricAnswered)
 		})
 	}
 }
@@ -298,7 +299,7 @@ func TestHeartbeatsThatSayLittle(t *testing.T) {
 				}
 				return nil
 			}
-			assert.Equal(t, tt.answered, value(metricHBAnswered))
+			assert.Equal(t, tt.answered, value(heartbeat.MetricAnswered))
 			assert.Equal(t, tt.monotonic, value(metricMonotonic))
 		})
 	}

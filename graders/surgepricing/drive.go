@@ -30,8 +30,6 @@ const (
 	caseWithin = 5 * time.Second
 	// reserve is what is left of the time of a run for its end.
 	reserve = 3 * time.Second
-	// endWithin bounds how long a killed submission may take to be gone.
-	endWithin = 10 * time.Second
 	// beatHz is the rate of the heartbeat and that of the quotes beside it; they are due in turn.
 	beatHz = 100
 	// loadFirst is the number of the first question of the open load; those of the heartbeat come before.
@@ -75,7 +73,7 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 	}()
 	e, err := d.run(ctx, within)
 	if err != nil {
-		return nil, errors.Join(err, d.end(ctx))
+		return nil, errors.Join(err, workload.Abandon(ctx, d.proc))
 	}
 	return []evidence.Execution{e}, nil
 }
@@ -136,15 +134,6 @@ func (d *driver) run(ctx, within context.Context) (evidence.Execution, error) {
 	e.Heartbeat = hb
 	e.Series = append(e.Series, curves...)
 	return e, nil
-}
-
-// end kills a submission whose run has been given up.
-func (d *driver) end(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	err := d.proc.Kill()
-	_, werr := d.proc.Wait(ctx)
-	return errors.Join(err, werr)
 }
 
 // ready waits for the first good answer.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -42,7 +43,7 @@ func TestRebuildScenario(t *testing.T) {
 			assert.InDelta(t, 1, m.Values[metricCasesRight], 0)
 			assert.InDelta(t, 0, m.Values[metricChecksums], 0)
 			assert.InDelta(t, 0, m.Values[metricRefused], 0)
-			assert.Positive(t, m.Values[metricHBP99])
+			assert.Positive(t, m.Values[heartbeat.MetricP99])
 			assert.Positive(t, m.Values[metricQuoteP99])
 			assert.Positive(t, m.Values[metricRebuildTime])
 			assert.InDelta(t, 2e8, m.Values[metricCPU], 0)
@@ -50,7 +51,7 @@ func TestRebuildScenario(t *testing.T) {
 		}},
 		{"blocks", faults{blocks: true}, []string{}, func(t *testing.T, m evidence.Measures) {
 			assert.Empty(t, lost(m))
-			assert.Greater(t, m.Values[metricHBP99], 250e6, "five blocks of 300 ms one after the other")
+			assert.Greater(t, m.Values[heartbeat.MetricP99], 250e6, "five blocks of 300 ms one after the other")
 			assert.Greater(t, m.Values[metricQuoteP99], 250e6)
 		}},
 		{"wrong checksum", faults{wrongSum: true}, []string{codeWrongOutput}, func(t *testing.T, m evidence.Measures) {
@@ -76,7 +77,7 @@ func TestRebuildScenario(t *testing.T) {
 			assert.InDelta(t, 5, m.Values[metricRefused], 0)
 		}},
 		{"exits at once", faults{exits: true}, []string{codeCrash}, func(t *testing.T, m evidence.Measures) {
-			assert.InDelta(t, 0, m.Values[metricHBAnswered], 0)
+			assert.InDelta(t, 0, m.Values[heartbeat.MetricAnswered], 0)
 			assert.NotContains(t, m.Values, metricStart)
 		}},
 	}

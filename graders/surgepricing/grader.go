@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -48,12 +49,6 @@ const (
 	metricQuotesWrong = "quotes.wrong"
 	metricPolicy      = "policy.right"
 	metricSurvived    = "survived"
-	metricHBP50       = "hb.p50"
-	metricHBP99       = "hb.p99"
-	metricHBP999      = "hb.p999"
-	metricHBMax       = "hb.max"
-	metricHBStall     = "hb.stall"
-	metricHBAnswered  = "hb.answered"
 	metricStarved     = "loop.starved"
 	metricQuoteP50    = "quote.p50"
 	metricQuoteP99    = "quote.p99"
@@ -67,7 +62,7 @@ const (
 // Metrics implements graders.Grader.
 func (*Grader) Metrics() []evidence.MetricDoc {
 	lower, higher := evidence.LowerIsBetter, evidence.HigherIsBetter
-	return []evidence.MetricDoc{
+	own := []evidence.MetricDoc{
 		{Name: metricStart, Unit: "ns", Better: lower, Noise: 0.12, Doc: "from the start of the process to the first good answer of GET /healthz; absent when there was none within 10 s"},
 		{Name: metricCasesRight, Unit: "share", Better: higher, Doc: "weighted share of the cases of the scenario that came out right"},
 		{Name: metricChecksums, Unit: "count", Better: lower, Doc: "rebuilds whose answer does not have the right checksum, or has no epoch of its own; refused ones (503) do not count"},
@@ -75,12 +70,6 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 		{Name: metricQuotesWrong, Unit: "count", Better: lower, Doc: "quotes whose three numbers do not belong to one table, or that went back to an older one"},
 		{Name: metricPolicy, Unit: "share", Better: higher, Doc: "share of the rebuilds beyond the ten that there is room for which were answered by 503 and Retry-After at once; only as many as were taken of the ten"},
 		{Name: metricSurvived, Unit: "ratio", Better: higher, Doc: "1 when a rebuild after the poisoned ones is answered rightly, else 0"},
-		{Name: metricHBP50, Unit: "ns", Better: lower, Noise: 0.12, Doc: "median time until the heartbeat (GET /healthz and POST /quote in turn) was answered while there were rebuilds to do, from when the request was due"},
-		{Name: metricHBP99, Unit: "ns", Better: lower, Noise: 0.12, Doc: "99th percentile of the same"},
-		{Name: metricHBP999, Unit: "ns", Better: lower, Noise: 0.25, Doc: "99.9th percentile of the same"},
-		{Name: metricHBMax, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest of the same"},
-		{Name: metricHBStall, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest time in which no heartbeat was answered although one was due"},
-		{Name: metricHBAnswered, Unit: "share", Better: higher, Noise: 0.01, Doc: "share of the heartbeats that were answered within one second"},
 		{Name: metricStarved, Unit: "ns", Better: lower, Noise: 0.3, Doc: "longest delay of timers during which callbacks of process.nextTick or queueMicrotask ran all the time, as the probe saw it; it tells STARVATION from LOOP_BLOCKED and earns nothing"},
 		{Name: metricQuoteP50, Unit: "ns", Better: lower, Noise: 0.12, Doc: "median time until a quote of the open load of 100 a second was answered while there were rebuilds to do, from when it was due"},
 		{Name: metricQuoteP99, Unit: "ns", Better: lower, Noise: 0.12, Doc: "99th percentile of the same"},
@@ -90,4 +79,5 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 		{Name: metricProcesses, Unit: "count", Better: lower, Doc: "most processes at one time"},
 		{Name: metricMemPeak, Unit: "bytes", Better: lower, Noise: 0.04, Doc: "largest anonymous and shared memory of the whole container"},
 	}
+	return append(own, heartbeat.Metrics("GET /healthz and POST /quote in turn, while there were rebuilds to do")...)
 }

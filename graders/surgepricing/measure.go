@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -275,15 +276,8 @@ func (r *run) resources(m *evidence.Measures) {
 
 // heartbeats are the figures of the time with rebuilds.
 func (r *run) heartbeats(m *evidence.Measures) {
-	if hb := r.exec.Heartbeat; hb != nil && hb.Due > 0 {
-		m.Values[metricHBAnswered] = float64(hb.Prompt) / float64(hb.Due)
-		for name, ns := range map[string]int64{
-			metricHBP50: hb.P50Ns, metricHBP99: hb.P99Ns, metricHBP999: hb.P999Ns, metricHBMax: hb.MaxNs, metricHBStall: hb.StallNs,
-		} {
-			m.Values[name] = float64(ns)
-		}
-	} else {
-		m.Values[metricHBAnswered] = 0
+	if !heartbeat.Measure(m.Values, r.exec.Heartbeat) {
+		m.Values[heartbeat.MetricAnswered] = 0
 	}
 	if load := r.facts.Load; load != nil && load.Due > 0 {
 		m.Values[metricQuoteP50], m.Values[metricQuoteP99] = float64(load.P50Ns), float64(load.P99Ns)

@@ -5,6 +5,8 @@ package workload
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/assay-run/assay/internal/evidence"
@@ -72,6 +74,21 @@ type Process interface {
 	Began(after, at, until time.Time) (began time.Time, ok bool)
 	// ReadBytes is how much the submission has read so far, from the kernel; for progress.
 	ReadBytes() int64
+}
+
+// abandonWithin bounds how long a killed submission may take to be gone.
+const abandonWithin = 5 * time.Second
+
+// Abandon kills a submission whose run has been given up, also when ctx has ended, and waits until it is gone.
+func Abandon(ctx context.Context, p Process) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin)
+	defer cancel()
+	err := p.Kill()
+	_, werr := p.Wait(ctx)
+	if err = errors.Join(err, werr); err != nil {
+		return fmt.Errorf("end submission: %w", err)
+	}
+	return nil
 }
 
 // Pause is a time in which somebody was kept from running.

@@ -99,13 +99,19 @@ func (e *Engine) Info(ctx context.Context) (runner.Info, error) {
 		_, err := e.cli.Ping(ctx, client.PingOptions{})
 		return e.info.value, fault(ctx, "ask engine", err)
 	}
+	err := e.learn(ctx)
+	return e.info.value, err
+}
+
+// learn asks the engine what does not change. The caller holds the lock of info.
+func (e *Engine) learn(ctx context.Context) error {
 	res, err := e.cli.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return runner.Info{}, fault(ctx, "ask engine", err)
+		return fault(ctx, "ask engine", err)
 	}
 	i := res.Info
 	version, _ := strconv.Atoi(i.CgroupVersion) // empty before API 1.41: unknown
-	e.info.known, e.info.value = true, runner.Info{
+	value := runner.Info{
 		Name:          "docker",
 		Version:       i.ServerVersion,
 		APIVersion:    e.cli.ClientVersion(),
@@ -116,28 +122,27 @@ func (e *Engine) Info(ctx context.Context) (runner.Info, error) {
 		CPUs:          i.NCPU,
 	}
 	if strings.HasPrefix(e.cli.DaemonHost(), "unix://") {
-		e.info.value.Root = i.DockerRootDir
+		value.Root = i.DockerRootDir
 	}
+	profile := ""
 	if slices.ContainsFunc(i.SecurityOptions, func(o string) bool { return strings.HasPrefix(o, "name=seccomp") }) {
-		if e.info.seccomp, err = seccompProfile(); err != nil {
-			return runner.Info{}, err
+		if profile, err = seccompProfile(); err != nil {
+			return err
 		}
 	}
-	return e.info.value, nil
+	e.info.known, e.info.value, e.info.seccomp = true, value, profile
+	return nil
 }
 
 // confine adds the seccomp profile, where the engine can have one.
 func (e *Engine) confine(ctx context.Context, h *container.HostConfig) error {
 	e.info.mu.Lock()
-	known := e.info.known
-	e.info.mu.Unlock()
-	if !known {
-		if _, err := e.Info(ctx); err != nil {
+	defer e.info.mu.Unlock()
+	if !e.info.known {
+		if err := e.learn(ctx); err != nil {
 			return err
 		}
 	}
-	e.info.mu.Lock()
-	defer e.info.mu.Unlock()
 	if e.info.seccomp != "" {
 		h.SecurityOpt = append(h.SecurityOpt, "seccomp="+e.info.seccomp)
 	}

@@ -234,7 +234,7 @@ function stallWatch(look, cells, scripts, send) {
     if (stalled) await sendStack(calls, asked, counting > 0 ? { ran, counted: at - counting, looked: at } : {}, scripts, send);
     counting = stalled ? at : 0;
   };
-  const start = (stalled) => {
+  const begin = (stalled) => {
     busy = true;
     const done = () => {
       busy = false;
@@ -252,13 +252,13 @@ function stallWatch(look, cells, scripts, send) {
       beat = seen;
       since = now;
       next = STALL_MS;
-      if (counting > 0 && !busy && !finish) start(false);
+      if (counting > 0 && !busy && !finish) begin(false);
       return;
     }
     if (silent < next || busy || taken >= MAX_STACKS) return;
     next = silent + min(max(silent / 2, STALL_MS), 1000);
     taken += 1;
-    start(true);
+    begin(true);
   };
 }
 

@@ -27,7 +27,7 @@ for (const host of hosts) {
     })),
   );
 }
-for (const name of ['example.com', 'host.docker.internal', 'metadata.google.internal', 'registry.npmjs.org']) {
+for (const name of ['example.com', 'host.docker.internal', 'metadata.google.internal', 'example.net']) {
   tries.push(attemptLater(`lookup ${name}`, () => lookup(name)));
   tries.push(attemptLater(`resolve ${name}`, () => resolve4(name)));
 }
