@@ -47,6 +47,8 @@ type Limits struct {
 	Pids          int64
 	TmpBytes      int64
 	FileSizeBytes int64
+	// CPUTime is that of one execution, all its processes together; 0 for as much as it has time.
+	CPUTime time.Duration
 }
 
 // Mode is one way to run a challenge.

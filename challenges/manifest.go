@@ -37,6 +37,7 @@ type manifestLimits struct {
 	Pids     int64  `json:"pids"`
 	Tmp      string `json:"tmp"`
 	FileSize string `json:"fileSize"`
+	CPUTime  string `json:"cpuTime"`
 }
 
 type manifestControl struct {
@@ -142,6 +143,9 @@ func (l *loader) challenge(m manifest) *Challenge {
 		},
 		Modes: map[string]Mode{},
 		Files: l.files,
+	}
+	if m.Limits.CPUTime != "" {
+		ch.Limits.CPUTime = l.duration(m.Limits.CPUTime, at("limits", "cpuTime"))
 	}
 	for name, mode := range m.Modes {
 		ch.Modes[name] = Mode{

@@ -149,6 +149,7 @@ func (d *drive) converse() (*protocol.Result, error) {
 	limits := d.spec.Limits.WithDefaults()
 	err := d.send(&protocol.Run{
 		Workload: d.spec.Workload, Params: d.spec.Params, MemoryBytes: limits.MemoryBytes,
+		CPUNs: limits.CPUNs, Pids: limits.Pids, OpenFiles: limits.OpenFiles,
 		EnforceMemory: !d.info.Sandboxed, Probe: d.spec.Probe, Diagnose: d.spec.Diagnose, Timeout: d.spec.Timeout,
 	})
 	if err != nil {
@@ -190,6 +191,12 @@ func (d *drive) fillIn(r *protocol.Result) {
 		x := &r.Executions[i]
 		if res, ok := d.results[x.Name]; ok {
 			x.Stdout, x.Stderr = res.Stdout, res.Stderr
+			if !res.CutAt.IsZero() {
+				x.Limits = append(x.Limits, evidence.LimitHit{
+					Limit: evidence.LimitOutput, AtSeconds: max(0, res.CutAt.Sub(d.began[x.Name]).Seconds()),
+					Allowed: d.spec.Limits.WithDefaults().OutputBytes,
+				})
+			}
 		}
 	}
 }

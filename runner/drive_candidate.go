@@ -42,6 +42,7 @@ type drive struct {
 	ended      []Candidate // not removed yet
 	names      map[string]struct{}
 	results    map[string]CandidateResult // by name of the execution
+	began      map[string]time.Time       // of the executions, by name
 }
 
 func newDrive(ctx context.Context, pod Pod, spec RunSpec, info Info) *drive {
@@ -52,6 +53,7 @@ func newDrive(ctx context.Context, pod Pod, spec RunSpec, info Info) *drive {
 		candidates: map[uint64]Candidate{},
 		names:      map[string]struct{}{},
 		results:    map[string]CandidateResult{},
+		began:      map[string]time.Time{},
 	}
 	// Closing the pod is what ends reads and writes that wait for the driver.
 	d.unhook = context.AfterFunc(ctx, d.closePod)
@@ -134,6 +136,7 @@ func (d *drive) candidate(m *protocol.StartCandidate) {
 	}
 	d.mu.Lock()
 	d.starting += took
+	d.began[m.Name] = time.Now()
 	d.candidates[m.Ref] = c
 	d.mu.Unlock()
 	if err := d.send(&protocol.CandidateStarted{Ref: m.Ref, ID: c.ID()}); err != nil {

@@ -232,14 +232,23 @@ func TestDriveExits(t *testing.T) {
 		command []string
 		cmd     workload.Command
 		limit   int64
+		cpu     time.Duration
 		want    evidence.ExitStatus
+		reached []evidence.Limit
 	}{
-		"hang":        {command: []string{"sleep", "60"}, cmd: workload.Command{Timeout: 150 * time.Millisecond}, want: evidence.TimedOut},
+		"hang": {
+			command: []string{"sleep", "60"}, cmd: workload.Command{Timeout: 150 * time.Millisecond},
+			want: evidence.TimedOut, reached: []evidence.Limit{evidence.LimitTime},
+		},
+		"computes": {
+			command: []string{"sh", "-c", "while :; do :; done"}, cpu: 300 * time.Millisecond,
+			want: evidence.CPULimit, reached: []evidence.Limit{evidence.LimitCPU},
+		},
 		"no such":     {command: []string{"/no/such/command"}, want: evidence.NotStarted},
 		"own sigkill": {command: []string{"sh", "-c", "kill -9 $$"}, want: evidence.Signaled},
 		"memory": {
 			command: []string{"sh", "-c", `x=$(head -c 40000000 /dev/zero | tr '\0' x); sleep 60`},
-			limit:   20 << 20, want: evidence.OOMKilled,
+			limit:   20 << 20, want: evidence.OOMKilled, reached: []evidence.Limit{evidence.LimitMemory},
 		},
 		"at once": {command: []string{"true"}, want: evidence.Exited},
 	} {
@@ -247,10 +256,18 @@ func TestDriveExits(t *testing.T) {
 			t.Parallel()
 			tc.cmd.Name = "main"
 			r := spec(tc.command...)
-			r.Limits.MemoryBytes = tc.limit
+			r.Limits.MemoryBytes, r.Limits.CPUNs = tc.limit, int64(tc.cpu)
 			run, err := drive(t, once(tc.cmd), r)
 			require.NoError(t, err)
-			assert.Equal(t, tc.want, run.Executions[0].Exit.Status, "%+v", run.Executions[0].Exit)
+			x := run.Executions[0]
+			assert.Equal(t, tc.want, x.Exit.Status, "%+v", x.Exit)
+			var reached []evidence.Limit
+			for _, hit := range x.Limits {
+				reached = append(reached, hit.Limit)
+				assert.Positive(t, hit.Allowed)
+				assert.InDelta(t, float64(x.DurationNs)/1e9, hit.AtSeconds, 1e-6, "it ended there")
+			}
+			assert.Equal(t, tc.reached, reached)
 		})
 	}
 }

@@ -69,6 +69,8 @@ type CandidateResult struct {
 	Exit   evidence.Exit
 	Stdout evidence.Log
 	Stderr evidence.Log
+	// CutAt is when the first of its output was dropped; zero when all was kept.
+	CutAt time.Time
 }
 
 // Info describes an engine.
@@ -98,6 +100,8 @@ type BuildSpec struct {
 	Timeout     time.Duration // for all steps together; 120 s unless set
 	Scripts     bool          // allow npm lifecycle scripts
 	OutputBytes int64         // bound of the captured output of a step
+	DiskBytes   int64         // what the workspace may take with all that the build puts there; 2 GiB unless set
+	DiskFiles   int64         // how many files and directories may be in it; 300,000 unless set
 }
 
 // PodSpec describes a pod.
@@ -124,6 +128,9 @@ type Limits struct {
 	FileSizeBytes int64 // largest file that it may write
 	OpenFiles     int64
 	OutputBytes   int64 // kept of each of stdout and stderr; the rest is counted and dropped
+	// CPUNs is how much CPU time one execution may use, all its processes and threads together. Zero means as much as it has wall
+	// time, which only a program on several cores can use up.
+	CPUNs int64
 }
 
 // DefaultLimits are the limits of the common contract (catalogue §1).

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/assay-run/assay/internal/evidence"
@@ -20,6 +21,7 @@ type BoundedLog struct {
 	half  int    // capacity of head; tail has the rest
 	limit int
 	total int64
+	cutAt time.Time // when the first byte was dropped
 }
 
 // NewBoundedLog keeps up to limit bytes. A limit below zero is taken as zero: everything is counted and dropped.
@@ -33,7 +35,9 @@ func (l *BoundedLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := len(p)
-	l.total += int64(n)
+	if l.total += int64(n); l.total > int64(l.limit) && l.cutAt.IsZero() {
+		l.cutAt = time.Now()
+	}
 	if room := l.half - len(l.head); room > 0 {
 		k := min(room, len(p))
 		l.head = append(l.head, p[:k]...)
@@ -61,6 +65,19 @@ func (l *BoundedLog) writeTail(p []byte) {
 		l.next = (l.next + k) % size
 		p = p[k:]
 	}
+}
+
+// FirstCut is when the first byte of any of the logs was dropped; the zero time when all were kept whole.
+func FirstCut(logs ...*BoundedLog) time.Time {
+	var first time.Time
+	for _, l := range logs {
+		l.mu.Lock()
+		if at := l.cutAt; !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+		l.mu.Unlock()
+	}
+	return first
 }
 
 // Log returns what was kept so far. Where bytes are missing, the text says so on a line of its own; that line and

@@ -11,6 +11,20 @@ import (
 	"pgregory.net/rapid"
 )
 
+func TestFirstCut(t *testing.T) {
+	t.Parallel()
+	a, b := NewBoundedLog(4), NewBoundedLog(4)
+	_, _ = a.Write([]byte("abcd"))
+	assert.True(t, FirstCut(a, b).IsZero(), "everything is there")
+	_, _ = b.Write([]byte("abcde"))
+	first := FirstCut(a, b)
+	assert.False(t, first.IsZero())
+	_, _ = a.Write([]byte("e"))
+	_, _ = b.Write([]byte("f"))
+	assert.Equal(t, first, FirstCut(a, b), "the first moment stays")
+	assert.False(t, FirstCut(a).Before(first))
+}
+
 func TestBoundedLog(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -12,8 +12,8 @@ import (
 // The reason codes that follow from how a process ended.
 const (
 	OOMHeap   = "OOM_HEAP"
-	OOMCgroup = "OOM_CGROUP"
-	Hang      = "HANG"
+	OOMCgroup = evidence.CodeOOMCgroup
+	Hang      = evidence.CodeHang
 )
 
 // Death says how a submission died, when it did not end in the way it should.
@@ -33,9 +33,10 @@ func Diagnose(e *evidence.Execution, want int, memory int64) Death {
 	case evidence.Thrashing:
 		return Death{OOMCgroup, fmt.Sprintf("It sat at its memory limit without progress and was ended after %s, with %s in use.", after, Mebibytes(e.Usage.MemoryPeakBytes))}
 	case evidence.TimedOut:
-		return Death{Hang, fmt.Sprintf("It was not done after %s and was ended; it had read %s of input.", after, Mebibytes(e.Usage.ReadBytes))}
-	case evidence.OutputLimit:
-		return Death{evidence.CodeCrash, "It wrote more than it may and was ended." + sentence(e.Exit.Detail)}
+		return Death{Hang, fmt.Sprintf("It was not done after %s and was ended; it had read %s of input and used %s of CPU time.",
+			after, Mebibytes(e.Usage.ReadBytes), Seconds(e.Usage.CPUNs))}
+	case evidence.CPULimit:
+		return Death{Hang, fmt.Sprintf("It was not done after %s and was ended.", after) + sentence(e.Exit.Detail)}
 	case evidence.NotStarted:
 		return Death{evidence.CodeCrash, "It could not be started." + sentence(e.Exit.Detail)}
 	case evidence.Exited:

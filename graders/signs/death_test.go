@@ -63,7 +63,7 @@ func TestDiagnose(t *testing.T) {
 		{"thrashing", evidence.Exit{Status: evidence.Thrashing, Code: 137}, "", 250, 0, OOMCgroup, "at its memory limit without progress"},
 		{"hangs", evidence.Exit{Status: evidence.TimedOut, Code: 137}, "", 50, 0, Hang, "not done after 2.0 s"},
 		{"hangs while it should refuse", evidence.Exit{Status: evidence.TimedOut, Code: 137}, "", 50, 2, Hang, "not done"},
-		{"floods", evidence.Exit{Status: evidence.OutputLimit, Code: 137, Detail: "9 GiB on stdout"}, "", 50, 0, evidence.CodeCrash, "more than it may and was ended. 9 GiB on stdout."},
+		{"computes for ever", evidence.Exit{Status: evidence.CPULimit, Code: 137, Detail: "It used 9 s of CPU time."}, "", 50, 0, Hang, "not done after 2.0 s and was ended. It used 9 s of CPU time."},
 		{"does not start", evidence.Exit{Status: evidence.NotStarted, Detail: "no such file."}, "", 0, 0, evidence.CodeCrash, "could not be started. no such file."},
 		{"does not start, no reason", evidence.Exit{Status: evidence.NotStarted}, "", 0, 0, evidence.CodeCrash, "It could not be started."},
 	}

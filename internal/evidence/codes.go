@@ -19,6 +19,16 @@ const (
 	CodeCrash      = "CRASH"
 	CodeTamper     = "TAMPER"
 	CodeInvalidRun = "INVALID_RUN"
+
+	CodeLimitCPU       = "LIMIT_CPU"
+	CodeLimitProcesses = "LIMIT_PROCESSES"
+	CodeLimitFiles     = "LIMIT_FILES"
+	CodeLimitDisk      = "LIMIT_DISK"
+	CodeLimitOutput    = "LIMIT_OUTPUT"
+
+	// These are what reaching the limits of memory and time is called.
+	CodeOOMCgroup = "OOM_CGROUP"
+	CodeHang      = "HANG"
 )
 
 // CodeDoc is a reason code with one sentence for each reader.
@@ -34,7 +44,7 @@ func Codes() []CodeDoc {
 	var all []CodeDoc
 	for _, group := range [][]CodeDoc{
 		resultCodes(), memoryCodes(), loopCodes(), loadCodes(), errorCodes(), retryCodes(),
-		securityCodes(), effectCodes(), moduleCodes(), specialCodes(),
+		securityCodes(), effectCodes(), moduleCodes(), limitCodes(), specialCodes(),
 	} {
 		all = append(all, group...)
 	}
@@ -267,6 +277,27 @@ func moduleCodes() []CodeDoc {
 		{"BOUNDARY_TRUST", FaultCode,
 			"Data from outside is used without checking that it has the shape its type claims.",
 			"Unexpected data from a partner goes unnoticed and causes damage later."},
+	}
+}
+
+// limitCodes are those of limits that every submission has. Memory and time have codes among those above.
+func limitCodes() []CodeDoc {
+	return []CodeDoc{
+		{CodeLimitCPU, FaultCode,
+			"It used up the CPU time that one execution may take, over all its processes and threads, and was ended.",
+			"It computed for longer than it was given and was stopped."},
+		{CodeLimitProcesses, FaultCode,
+			"It reached the limit of processes and threads, and the kernel refused to start more of them.",
+			"It tried to start more helpers at a time than it was allowed."},
+		{CodeLimitFiles, FaultCode,
+			"A process reached its limit of open files and sockets: opening more of them fails with EMFILE.",
+			"It held too many files or connections open at a time."},
+		{CodeLimitDisk, FaultCode,
+			"It filled the room that it has for files, in /tmp, /dev/shm, the output directory or the folder of the build.",
+			"It wrote more data to disk than it was given room for."},
+		{CodeLimitOutput, FaultCode,
+			"It wrote more to stdout or stderr than is kept; the middle of it is missing in the evidence.",
+			"It wrote so much text while it ran that part of it had to be dropped."},
 	}
 }
 

@@ -125,6 +125,8 @@ type BuildStep struct {
 	Output     Log      `json:"output"` // stdout and stderr, interleaved
 	// Refused lists hosts the egress proxy refused, e.g. "example.com:443".
 	Refused []string `json:"refused,omitempty"`
+	// Limits are those that it reached.
+	Limits []LimitHit `json:"limits,omitempty"`
 }
 
 // Environment describes the machine and the engine.
@@ -177,6 +179,8 @@ type Execution struct {
 	Series     []Series   `json:"series"`
 	// Facts is what the workload itself saw (e.g. answers of /progress); only its own judge reads it.
 	Facts json.RawMessage `json:"facts,omitempty"`
+	// Limits are those that it reached, in the order in which that was seen.
+	Limits []LimitHit `json:"limits,omitempty"`
 	// Diagnosis is set in a diagnostic run only.
 	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 }
@@ -186,13 +190,14 @@ type ExitStatus string
 
 // How an execution ended. Every one of them is a result of the submission; faults of ours are Go errors.
 const (
-	Exited      ExitStatus = "exited"       // Code is set
-	Signaled    ExitStatus = "signaled"     // Signal is set
-	OOMKilled   ExitStatus = "oom-killed"   // the kernel ended it at its memory limit
-	Thrashing   ExitStatus = "thrashing"    // at its memory limit without progress; ended by the driver
-	TimedOut    ExitStatus = "timed-out"    // ended by the driver after its time limit
-	OutputLimit ExitStatus = "output-limit" // ended because it wrote more than allowed
-	NotStarted  ExitStatus = "not-started"  // the command could not be executed, or the build failed
+	Exited     ExitStatus = "exited"      // Code is set
+	Signaled   ExitStatus = "signaled"    // Signal is set
+	OOMKilled  ExitStatus = "oom-killed"  // the kernel ended it at its memory limit
+	Thrashing  ExitStatus = "thrashing"   // at its memory limit without progress; ended by the driver
+	TimedOut   ExitStatus = "timed-out"   // ended by the driver after its time limit
+	CPULimit   ExitStatus = "cpu-limit"   // ended by the driver after its CPU time
+	DiskLimit  ExitStatus = "disk-limit"  // ended because it wrote more to disk than allowed
+	NotStarted ExitStatus = "not-started" // the command could not be executed, or the build failed
 )
 
 // Exit is how a process ended.

@@ -98,7 +98,7 @@ func (e *evaluation) measure(kinds map[string]graders.Grader) (err error) {
 	if e.ev.Build.Failed {
 		// Nothing was started: there is nothing for a grader to read, and no gate says more than the build does.
 		e.subjects = measured{}
-		e.candidate.findings = map[string][]evidence.Finding{evidence.CodeCrash: {buildFinding(e.ev.Build)}}
+		e.candidate.findings = buildFindings(e.ev.Build)
 		return nil
 	}
 	if e.subjects, err = measureAttempt(e.ch, kinds, e.attempt); err != nil {

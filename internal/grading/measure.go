@@ -53,6 +53,7 @@ func measureAttempt(ch *challenges.Challenge, kinds map[string]graders.Grader, a
 		}
 		s := &sample{run: run, values: map[string]float64{}, joint: map[string]bool{}}
 		s.add(m)
+		s.findings = append(s.findings, limitFindings(run)...)
 		subject[run.Scenario] = append(subject[run.Scenario], s)
 	}
 	for _, role := range []evidence.Role{evidence.Reference, evidence.Candidate, evidence.Control} {

@@ -90,6 +90,20 @@ func buildFinding(b evidence.Build) evidence.Finding {
 	}
 }
 
+// buildFindings are what a failed build is called: the program was never started, and which limit it reached, if it did.
+func buildFindings(b evidence.Build) map[string][]evidence.Finding {
+	found := map[string][]evidence.Finding{evidence.CodeCrash: {buildFinding(b)}}
+	for _, step := range b.Steps {
+		for _, hit := range step.Limits {
+			code := limitCode(hit.Limit)
+			found[code] = append(found[code], evidence.Finding{
+				Code: code, Execution: "build", Detail: limitSentence(hit), AtSeconds: hit.AtSeconds,
+			})
+		}
+	}
+	return found
+}
+
 // buildSentence says which step of the build failed, and how.
 func buildSentence(b evidence.Build) string {
 	for _, step := range b.Steps {
@@ -104,6 +118,8 @@ func buildSentence(b evidence.Build) string {
 			return fmt.Sprintf("The build step \"%s\" did not end within its time.", command)
 		case step.Exit.Status == evidence.OOMKilled:
 			return fmt.Sprintf("The build step \"%s\" ran out of memory.", command)
+		case step.Exit.Status == evidence.DiskLimit:
+			return fmt.Sprintf("The build step \"%s\" wrote more to disk than it may.", command)
 		case step.Exit.Detail != "":
 			return fmt.Sprintf("The build step \"%s\" failed: %s", command, bounded(step.Exit.Detail, 200))
 		default:

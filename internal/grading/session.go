@@ -78,6 +78,9 @@ func newSession(deps Deps, req Request) (*session, error) {
 // limits are the request's, then the challenge's, then the defaults.
 func limits(req Request) runner.Limits {
 	l, ch := req.Limits, req.Challenge.Limits
+	if l.CPUNs == 0 {
+		l.CPUNs = int64(ch.CPUTime)
+	}
 	for _, f := range []struct {
 		value *int64
 		or    int64

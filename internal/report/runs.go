@@ -124,8 +124,10 @@ func exitText(e evidence.Exit) string {
 		return "stuck at its memory limit"
 	case evidence.TimedOut:
 		return "time limit"
-	case evidence.OutputLimit:
-		return "wrote too much"
+	case evidence.CPULimit:
+		return "limit of CPU time"
+	case evidence.DiskLimit:
+		return "limit of disk"
 	case evidence.NotStarted:
 		return "did not start"
 	default:

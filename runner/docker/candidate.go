@@ -225,6 +225,7 @@ func (c *candidate) Wait(ctx context.Context) (runner.CandidateResult, error) {
 	}
 	res := c.result
 	res.Stdout, res.Stderr = c.stdout.Log(), c.stderr.Log()
+	res.CutAt = runner.FirstCut(c.stdout, c.stderr)
 	return res, nil
 }
 

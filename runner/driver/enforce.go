@@ -31,6 +31,8 @@ func (e *execution) enforce(now time.Time) error {
 		return nil // on its way
 	case e.cmd.Timeout > 0 && now.Sub(began) >= e.cmd.Timeout:
 		reason = killReason{evidence.TimedOut, fmt.Sprintf("It was ended after its time limit of %s.", e.cmd.Timeout)}
+	case e.cpuLimit() > 0 && e.meter.cpuUsed(e.table) > e.cpuLimit():
+		reason = killReason{evidence.CPULimit, fmt.Sprintf("It had used its %s of CPU time.", e.cpuLimit())}
 	case e.pod.run.EnforceMemory && limit > 0 && e.meter.scored > limit:
 		reason = killReason{evidence.OOMKilled, fmt.Sprintf(
 			"It used %d MiB and was ended above its limit of %d MiB.", e.meter.scored>>20, limit>>20)}
@@ -40,6 +42,16 @@ func (e *execution) enforce(now time.Time) error {
 		return nil
 	}
 	return e.killAll(reason)
+}
+
+// cpuLimit is how much CPU time it may use: what the run says, or as much as there is time. 0 for no limit.
+func (e *execution) cpuLimit() time.Duration {
+	for _, limit := range []time.Duration{time.Duration(e.pod.run.CPUNs), e.cmd.Timeout, e.pod.run.Timeout} {
+		if limit > 0 {
+			return limit
+		}
+	}
+	return 0
 }
 
 // killAll ends every process of the submission and returns when none is left. The first reason given is kept.

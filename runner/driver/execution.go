@@ -68,6 +68,7 @@ type execution struct {
 	nextScan  time.Time
 	nextDue   time.Time
 	costs     costs
+	limits    limitWatch
 	follows   bool // a tree of processes, not a container
 	asked     bool // the host was asked to kill
 	killing   bool // something was killed by us
@@ -305,6 +306,7 @@ func (e *execution) tick(now time.Time) error {
 	e.appear(now)
 	if !e.startedAt.IsZero() {
 		e.meter.sample(now, e.startedAt, e.table)
+		e.limits.observe(now, e)
 		e.readBytes.Store(e.meter.totals.ReadBytes)
 	}
 	if e.endedAt.IsZero() {
@@ -388,6 +390,7 @@ func (e *execution) finish() {
 		InputBytes: e.cmd.InputBytes,
 		Usage:      e.meter.usage(e.table, life),
 		Series:     e.meter.series(),
+		Limits:     e.limits.result(e),
 	}
 	if note := e.meter.machineNote(life); note != "" {
 		e.pod.note("%s: %s", e.cmd.Name, note)

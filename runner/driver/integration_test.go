@@ -33,6 +33,17 @@ var programs = map[string]string{
 		let b = Buffer.alloc(80 << 20, 1); b = null; gc(); await sleep(300);`,
 	"shm": `import { writeFileSync } from 'node:fs';
 		writeFileSync('/tmp/a', Buffer.alloc(40 << 20, 1)); gc(); setTimeout(() => {}, 400);`,
+	"files": `import { openSync } from 'node:fs';
+		try { for (;;) openSync('/dev/null'); } catch (e) { setTimeout(() => console.log(e.code), 500); }`,
+	"fill": `import { writeFileSync } from 'node:fs';
+		try { for (let i = 0; ; i++) writeFileSync('/tmp/' + i, Buffer.alloc(1 << 20, 1)); } catch (e) { setTimeout(() => console.log(e.code), 500); }`,
+	"fillout": `import { writeFileSync } from 'node:fs';
+		try { for (let i = 0; ; i++) writeFileSync('/out/' + i, ''); } catch (e) { setTimeout(() => console.log(e.code), 500); }`,
+	"forks": `import { spawn } from 'node:child_process';
+		for (let i = 0; i < 200; i++) spawn('sleep', ['0.5']).on('error', () => {}); setTimeout(() => process.exit(0), 700);`,
+	"flood": `import { writeSync } from 'node:fs'; const some = Buffer.alloc(1 << 20, 'x');
+		setTimeout(() => { for (let i = 0; i < 20; i++) writeSync(1, some); }, 400);`,
+	"spin": `for (;;);`,
 	"busy": `let c; do c = process.cpuUsage(); while (c.user + c.system < 1e6);
 		console.log((c.user + c.system) * 1000); console.error('err');`,
 	"oom":   `const all = []; for (;;) all.push(Buffer.alloc(8 << 20, 1));`,
@@ -66,13 +77,18 @@ func driverBinary(t *testing.T) string {
 // pods runs commands in a pod of containers and returns what was measured, by name.
 func pods(t *testing.T, withProbe bool, list ...workload.Command) map[string]evidence.Execution {
 	t.Helper()
+	return measure(t, containers(t), withProbe, list...)
+}
+
+func containers(t *testing.T) runner.Engine {
+	t.Helper()
 	e, err := docker.New(t.Context(), docker.Config{
 		Session: "driver", StateID: "driver-integration-test", DriverBinary: driverBinary(t), Image: "assay/node:24",
 		BuildImage: "assay/node-build:24", ProbeSource: probe.Source(),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, e.Close()) })
-	return measure(t, e, withProbe, list...)
+	return e
 }
 
 // processes runs commands as plain processes.
@@ -94,6 +110,15 @@ func processes(t *testing.T, list ...workload.Command) map[string]evidence.Execu
 
 func measure(t *testing.T, e runner.Engine, withProbe bool, list ...workload.Command) map[string]evidence.Execution {
 	t.Helper()
+	limits := runner.DefaultLimits()
+	limits.MemoryBytes = 192 * mib
+	return measureWithin(t, e, withProbe, limits, list...)
+}
+
+func measureWithin(
+	t *testing.T, e runner.Engine, withProbe bool, limits runner.Limits, list ...workload.Command,
+) map[string]evidence.Execution {
+	t.Helper()
 	dir := t.TempDir()
 	for name, source := range programs {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".mjs"), []byte(source), 0o644))
@@ -103,8 +128,6 @@ func measure(t *testing.T, e runner.Engine, withProbe bool, list ...workload.Com
 	t.Cleanup(func() { assert.NoError(t, ws.Close(t.Context())) })
 	params, err := json.Marshal(list)
 	require.NoError(t, err)
-	limits := runner.DefaultLimits()
-	limits.MemoryBytes = 192 * mib
 	run, err := runner.Drive(t.Context(), e, runner.RunSpec{
 		Scenario: "main", Role: evidence.Candidate, Workload: "commands", Params: params, Workspace: ws,
 		Start: []string{"node", "--expose-gc"}, Limits: limits, Probe: withProbe, Timeout: 5 * time.Minute,
@@ -160,6 +183,41 @@ func TestPodSeesHowItEnds(t *testing.T) {
 	assert.True(t, got["orphans"].Exit.OK(), "%+v", got["orphans"].Exit)
 	assert.True(t, got["idle"].Exit.OK(), "after all that a pod still works")
 	assert.Equal(t, 1, got["idle"].Usage.MaxProcesses, "nothing is left of the others")
+}
+
+// TestPodSeesLimits drives a program into each limit, and looks that this was seen, when, and that no other was.
+func TestPodSeesLimits(t *testing.T) {
+	limits := runner.DefaultLimits()
+	limits.CPUNs = int64(3 * time.Second)
+	got := measureWithin(t, containers(t), false, limits, program("files"), program("fill"), program("fillout"), program("forks"),
+		program("flood"), program("spin"), program("oom"), program("idle"))
+	for name, want := range map[string]struct {
+		limit   evidence.Limit
+		allowed int64
+	}{
+		"files":   {evidence.LimitFiles, limits.OpenFiles},
+		"fill":    {evidence.LimitTmp, limits.TmpBytes},
+		"fillout": {evidence.LimitOut, 64 * mib},
+		"forks":   {evidence.LimitProcesses, limits.Pids},
+		"flood":   {evidence.LimitOutput, limits.OutputBytes},
+		"spin":    {evidence.LimitCPU, limits.CPUNs},
+		"oom":     {evidence.LimitMemory, limits.MemoryBytes},
+	} {
+		x := got[name]
+		require.Len(t, x.Limits, 1, "%s: %+v %+v %s", name, x.Limits, x.Exit, x.Stderr.Text)
+		hit := x.Limits[0]
+		assert.Equal(t, want.limit, hit.Limit, name)
+		assert.Equal(t, want.allowed, hit.Allowed, name)
+		assert.Positive(t, hit.AtSeconds, name)
+		assert.LessOrEqual(t, hit.AtSeconds, float64(x.DurationNs)/1e9, name)
+		assert.Equal(t, want.limit == evidence.LimitProcesses, hit.Refused > 0, name)
+	}
+	assert.Equal(t, evidence.CPULimit, got["spin"].Exit.Status)
+	assert.Equal(t, "EMFILE\n", got["files"].Stdout.Text)
+	assert.Equal(t, "ENOSPC\n", got["fill"].Stdout.Text)
+	assert.Equal(t, "ENOSPC\n", got["fillout"].Stdout.Text)
+	assert.Greater(t, got["flood"].Limits[0].AtSeconds, 0.3, "not before it wrote")
+	assert.Empty(t, got["idle"].Limits)
 }
 
 func TestPodHearsTheProbe(t *testing.T) {

@@ -21,18 +21,17 @@ func TestCombine(t *testing.T) {
 		want     evidence.ExitStatus
 		code     int
 	}{
-		"by itself":                    {exited, killReason{}, 0, evidence.Exited, 0},
-		"killed by somebody":           {killed, killReason{}, 0, evidence.Signaled, 137},
-		"timed out":                    {killed, late, 0, evidence.TimedOut, 137},
-		"thrashing":                    {killed, killReason{evidence.Thrashing, "d"}, 0, evidence.Thrashing, 137},
-		"ended as its time ran out":    {exited, late, 0, evidence.Exited, 0},
-		"the engine says OOM":          {evidence.Exit{Status: evidence.OOMKilled, Code: 137}, killReason{}, 0, evidence.OOMKilled, 137},
-		"the engine does not say OOM":  {killed, killReason{}, 1, evidence.OOMKilled, 137},
-		"a child was killed":           {exited, killReason{}, 1, evidence.OOMKilled, 0},
-		"a child was killed, hung":     {killed, late, 1, evidence.OOMKilled, 137},
-		"above the limit, no kernel":   {killed, killReason{evidence.OOMKilled, "d"}, 0, evidence.OOMKilled, 137},
-		"never started":                {evidence.Exit{Status: evidence.NotStarted, Code: 127}, late, 0, evidence.NotStarted, 127},
-		"ended by its own limit of us": {evidence.Exit{Status: evidence.OutputLimit, Code: 137}, killReason{}, 0, evidence.OutputLimit, 137},
+		"by itself":                   {exited, killReason{}, 0, evidence.Exited, 0},
+		"killed by somebody":          {killed, killReason{}, 0, evidence.Signaled, 137},
+		"timed out":                   {killed, late, 0, evidence.TimedOut, 137},
+		"thrashing":                   {killed, killReason{evidence.Thrashing, "d"}, 0, evidence.Thrashing, 137},
+		"ended as its time ran out":   {exited, late, 0, evidence.Exited, 0},
+		"the engine says OOM":         {evidence.Exit{Status: evidence.OOMKilled, Code: 137}, killReason{}, 0, evidence.OOMKilled, 137},
+		"the engine does not say OOM": {killed, killReason{}, 1, evidence.OOMKilled, 137},
+		"a child was killed":          {exited, killReason{}, 1, evidence.OOMKilled, 0},
+		"a child was killed, hung":    {killed, late, 1, evidence.OOMKilled, 137},
+		"above the limit, no kernel":  {killed, killReason{evidence.OOMKilled, "d"}, 0, evidence.OOMKilled, 137},
+		"never started":               {evidence.Exit{Status: evidence.NotStarted, Code: 127}, late, 0, evidence.NotStarted, 127},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

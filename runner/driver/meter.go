@@ -187,6 +187,9 @@ func (m *meter) cumulative(t *kernel.Table) rates {
 	return r
 }
 
+// cpuUsed is the CPU time used up to the last sample.
+func (m *meter) cpuUsed(t *kernel.Table) time.Duration { return time.Duration(m.cumulative(t).cpu) }
+
 // final reads the counters once more, while they are there.
 func (m *meter) final(t *kernel.Table) {
 	m.totals = t.Totals()
@@ -196,11 +199,14 @@ func (m *meter) final(t *kernel.Table) {
 	m.machine.Read()
 }
 
-func (m *meter) oomKills() int64 {
+func (m *meter) oomKills() int64 { return m.counters().OOMKills }
+
+// counters are those of the control group, all zero without one.
+func (m *meter) counters() kernel.Counters {
 	if m.cgroup == nil {
-		return 0
+		return kernel.Counters{}
 	}
-	return m.cgroup.Counters.OOMKills
+	return m.cgroup.Counters
 }
 
 // usage is the sum of it all, for a submission that lived so long.

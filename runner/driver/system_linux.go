@@ -59,6 +59,17 @@ func reap(pid int) (killed bool) {
 	return err == nil && got == pid && status.Signaled() && status.Signal() == unix.SIGKILL
 }
 
+// roomOf asks how much room a file system has. ok is false where it cannot be asked, or has no limit.
+func roomOf(path string) (r room, ok bool) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil || s.Blocks == 0 || s.Files == 0 {
+		return room{}, false
+	}
+	return room{
+		bytes: int64(s.Blocks) * s.Bsize, freeBytes: int64(s.Bavail) * s.Bsize, freeFiles: int64(s.Ffree), //nolint:gosec // no disk is that large
+	}, true
+}
+
 // exitWatch tells of the end of any process, child or not, at once.
 type exitWatch struct {
 	file *os.File

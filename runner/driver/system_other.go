@@ -21,6 +21,8 @@ func signalStop(int) (gone bool, err error) { return false, errors.ErrUnsupporte
 
 func reap(int) (killed bool) { return false }
 
+func roomOf(string) (r room, ok bool) { return room{}, false }
+
 type exitWatch struct{}
 
 func watchExit(int) *exitWatch { return nil }

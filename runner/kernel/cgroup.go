@@ -23,6 +23,8 @@ type Counters struct {
 	SystemNs    int64
 	ThrottledNs int64
 	StallNs     int64 // all tasks at once waited for memory; 0 where the kernel does not say
+	// PidsRefused is how often a process or thread was not started because of the limit on their number.
+	PidsRefused int64
 }
 
 // Cgroup reads one container's control group. When the group is gone its last values stay. It is not safe for
@@ -32,7 +34,7 @@ type Cgroup struct {
 	Memory   Memory
 	Counters Counters
 
-	stat, usage, limit, oom, cpu, user, system, throttled, stall file
+	stat, usage, limit, oom, cpu, user, system, throttled, stall, pids file
 
 	buf []byte
 }
@@ -42,6 +44,7 @@ var (
 	memoryKeysV1 = [...]string{"total_rss", "total_shmem", "total_workingset_refault_anon", "total_workingset_refault_file", "total_workingset_refault"}
 	memoryKeysV2 = [...]string{"anon", "shmem", "workingset_refault_anon", "workingset_refault_file", "workingset_refault", "sock"}
 	oomKeys      = [...]string{"oom_kill"}
+	pidsKeys     = [...]string{"max"}
 	cpuKeysV2    = [...]string{"usage_usec", "user_usec", "system_usec", "throttled_usec"}
 	cpuKeysV1    = [...]string{"throttled_time"}
 )
@@ -62,6 +65,7 @@ func (f FS) OpenCgroup(procCgroup, id string) (*Cgroup, error) {
 	}
 	try(&c.stat, l.memory, "memory.stat")
 	try(&c.stall, l.psi, "memory.pressure")
+	try(&c.pids, l.pids, "pids.events")
 	if l.version == 1 {
 		try(&c.usage, l.memory, "memory.usage_in_bytes")
 		try(&c.limit, l.memory, "memory.limit_in_bytes")
@@ -107,6 +111,9 @@ func (c *Cgroup) ReadCounters() {
 	var v [len(cpuKeysV2)]int64
 	if b, err := c.oom.read(c.buf); err == nil && fields(b, oomKeys[:], v[:1]) == 1 {
 		c.Counters.OOMKills = v[0]
+	}
+	if b, err := c.pids.read(c.buf); err == nil && fields(b, pidsKeys[:], v[:1]) == 1 {
+		c.Counters.PidsRefused = v[0]
 	}
 	if b, err := c.stall.read(c.buf); err == nil {
 		if p, ok := ParsePressure(b); ok {
@@ -172,7 +179,7 @@ func (c *Cgroup) HasCPU() bool { return c.cpu.f != nil }
 
 // Close closes its files and keeps its values.
 func (c *Cgroup) Close() {
-	for _, f := range []*file{&c.stat, &c.usage, &c.limit, &c.oom, &c.cpu, &c.user, &c.system, &c.throttled, &c.stall} {
+	for _, f := range []*file{&c.stat, &c.usage, &c.limit, &c.oom, &c.cpu, &c.user, &c.system, &c.throttled, &c.stall, &c.pids} {
 		f.close()
 	}
 }

@@ -125,6 +125,28 @@ func TestCgroupFigures(t *testing.T) {
 	}
 }
 
+func TestCgroupCountsRefusedProcesses(t *testing.T) {
+	t.Parallel()
+	scope := "system.slice/docker-" + idV2 + ".scope"
+	for name, tc := range map[string]struct {
+		fs            FS
+		dir, proc, id string
+	}{
+		"v1": {treeV1(t, "v1", "docker/"+idV1), "pids/docker/" + idV1, "v1.cgroup", idV1},
+		"v2": {treeV2(t, "v2", scope), scope, "v2-host.cgroup", idV2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			write(t, filepath.Join(tc.fs.Cgroups[0], tc.dir, "pids.events"), "max 17\n")
+			c, err := tc.fs.OpenCgroup(recorded(t, filepath.Join("proc", tc.proc)), tc.id)
+			require.NoError(t, err)
+			defer c.Close()
+			c.ReadCounters()
+			assert.EqualValues(t, 17, c.Counters.PidsRefused)
+		})
+	}
+}
+
 func readV2(t *testing.T, name string) Memory {
 	t.Helper()
 	var v [3]int64

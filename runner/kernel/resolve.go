@@ -22,6 +22,7 @@ const (
 type location struct {
 	version                   int
 	memory, cpuacct, cpu, psi string
+	pids                      string
 	container, root           string
 }
 
@@ -46,10 +47,11 @@ func (f FS) resolve(procCgroup, id string) (location, error) {
 			l.cpuacct = l.find([]string{"cpuacct", "cpu,cpuacct"}, paths["cpuacct"])
 			l.cpu = l.find([]string{"cpu", "cpu,cpuacct"}, paths["cpu"])
 			l.psi = l.find([]string{"unified"}, paths[""])
+			l.pids = l.find([]string{"pids"}, paths["pids"])
 		case exists(filepath.Join(root, "cgroup.controllers")):
 			l.version = 2
 			l.memory = l.find([]string{""}, paths[""])
-			l.cpuacct, l.cpu, l.psi = l.memory, l.memory, l.memory
+			l.cpuacct, l.cpu, l.psi, l.pids = l.memory, l.memory, l.memory, l.memory
 		}
 		if l.memory != "" || l.cpuacct != "" {
 			return l, nil

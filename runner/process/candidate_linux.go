@@ -122,7 +122,9 @@ func (c *candidate) Wait(ctx context.Context) (runner.CandidateResult, error) {
 	if err != nil {
 		return runner.CandidateResult{}, err
 	}
-	return runner.CandidateResult{Exit: exit, Stdout: c.stdout.Log(), Stderr: c.stderr.Log()}, nil
+	return runner.CandidateResult{
+		Exit: exit, Stdout: c.stdout.Log(), Stderr: c.stderr.Log(), CutAt: runner.FirstCut(c.stdout, c.stderr),
+	}, nil
 }
 
 // Close kills the process with everything that descends from it, and what has strayed from its pod.

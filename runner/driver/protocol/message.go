@@ -52,6 +52,9 @@ type Run struct {
 	Workload    string          `json:"workload"`
 	Params      json.RawMessage `json:"params"`
 	MemoryBytes int64           `json:"memoryBytes"` // limit of a submission
+	CPUNs       int64           `json:"cpuNs"`       // CPU time of one execution; as much as its wall time when 0
+	Pids        int64           `json:"pids"`        // how many processes and threads it may have, for the record
+	OpenFiles   int64           `json:"openFiles"`   // how many files a process may have open, for the record
 	// EnforceMemory asks the driver to end a submission above MemoryBytes, for an engine whose kernel does not.
 	EnforceMemory bool          `json:"enforceMemory"`
 	SampleHz      int           `json:"sampleHz"` // 100 when 0
