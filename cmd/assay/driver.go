@@ -9,6 +9,7 @@ import (
 	"github.com/assay-run/assay/graders/logaggregate"
 	"github.com/assay-run/assay/graders/surgepricing"
 	"github.com/assay-run/assay/internal/workload"
+	"github.com/assay-run/assay/runner/diskwatch"
 	"github.com/assay-run/assay/runner/driver"
 	"github.com/assay-run/assay/runner/egress"
 )
@@ -32,6 +33,23 @@ func (a *app) driverCommand() *cobra.Command {
 				workloads = append(workloads, g)
 			}
 			return driver.Main(cmd.Context(), a.in, a.out, a.err, workloads, driver.Options{Version: assayVersion(), Exclusive: true})
+		},
+	}
+}
+
+// diskWatchName is the subcommand that makes this binary the watch of what a build writes.
+const diskWatchName = "disk-watch"
+
+// diskWatchCommand watches what a build writes.
+func (a *app) diskWatchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                diskWatchName,
+		Short:              "Watch what a build writes to disk (started by assay itself)",
+		Hidden:             true,
+		DisableFlagParsing: true,
+		Args:               cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return diskwatch.Main(cmd.Context(), args, a.out)
 		},
 	}
 }

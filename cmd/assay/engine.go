@@ -101,7 +101,7 @@ func (s *engineSession) openDocker(ctx context.Context, a *app, driver, node str
 		DriverBinary: driver, DriverArgs: driverArgs(),
 		Image: s.image, BuildImage: docker.BuildImage(major),
 		ProbeSource: probe.Source(), DiagnoseSource: probe.DiagnoseSource(), CABundle: a.caBundle, Logger: a.log,
-		Egress: docker.Egress{Args: []string{egressName}, Upstream: upstream},
+		Egress: docker.Egress{Args: []string{egressName}, Upstream: upstream}, DiskWatchArgs: []string{diskWatchName},
 	})
 	if err != nil {
 		return err

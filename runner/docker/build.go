@@ -18,6 +18,7 @@ import (
 
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/runner"
+	"github.com/assay-run/assay/runner/diskwatch"
 	"github.com/assay-run/assay/runner/egress"
 )
 
@@ -26,6 +27,8 @@ const (
 	buildMemory    = 1 << 30
 	buildTimeout   = 120 * time.Second
 	buildOutput    = 256 << 10
+	buildDiskBytes = 2 << 30
+	buildDiskFiles = 300_000
 	buildPids      = 256
 	buildTmpBytes  = 256 << 20
 	buildFileBytes = 512 << 20 // largest file it may write
@@ -87,6 +90,12 @@ func buildDefaults(b runner.BuildSpec) runner.BuildSpec {
 	}
 	if b.OutputBytes <= 0 {
 		b.OutputBytes = buildOutput
+	}
+	if b.DiskBytes <= 0 {
+		b.DiskBytes = buildDiskBytes
+	}
+	if b.DiskFiles <= 0 {
+		b.DiskFiles = buildDiskFiles
 	}
 	return b
 }
@@ -187,20 +196,57 @@ func (b *build) step(ctx, limited context.Context, argv []string) (_ evidence.Bu
 	if err := b.noteStart(ctx, id); err != nil {
 		return evidence.BuildStep{}, err
 	}
-	res, err := c.Wait(limited)
-	if errors.Is(err, errBuildTimeout) && ctx.Err() == nil {
-		err = c.Close(ctx)
-		res.Exit = evidence.Exit{
-			Status: evidence.TimedOut, Code: 128 + 9, Signal: "SIGKILL",
-			Detail: fmt.Sprintf("All build steps together may take %s.", b.spec.Timeout),
-		}
-	}
+	exit, hits, err := b.await(ctx, limited, c)
 	if err != nil {
 		return evidence.BuildStep{}, err
 	}
 	return evidence.BuildStep{
-		Argv: argv, Exit: res.Exit, DurationNs: int64(time.Since(began)), Output: output.Log(),
+		Argv: argv, Exit: exit, DurationNs: int64(time.Since(began)), Output: output.Log(), Limits: hits,
 	}, nil
+}
+
+// await waits for the end of a step, and ends it when its time is over or its disk is full.
+func (b *build) await(ctx, limited context.Context, c *candidate) (evidence.Exit, []evidence.LimitHit, error) {
+	began := time.Now()
+	watched, end := context.WithCancelCause(limited)
+	defer end(nil)
+	var written diskwatch.Over
+	watch := make(chan error, 1)
+	go func() {
+		err := b.watchStep(watched, c, func(o diskwatch.Over) {
+			written = o
+			end(errTooMuchOnDisk)
+		})
+		if err != nil {
+			end(err)
+		}
+		watch <- err
+	}()
+	res, err := c.Wait(watched)
+	after := time.Since(began)
+	cause := context.Cause(watched)
+	// Kill first, look afterwards.
+	if err != nil && ctx.Err() == nil {
+		err = c.Close(ctx)
+	}
+	end(nil)
+	werr := <-watch
+	if err = errors.Join(err, werr); err != nil {
+		return evidence.Exit{}, nil, err
+	}
+	switch {
+	case errors.Is(cause, errTooMuchOnDisk):
+		exit, hit := b.diskExit(written, after)
+		return exit, []evidence.LimitHit{hit}, nil
+	case errors.Is(cause, errBuildTimeout):
+		return evidence.Exit{
+			Status: evidence.TimedOut, Code: 128 + 9, Signal: "SIGKILL",
+			Detail: fmt.Sprintf("All build steps together may take %s.", b.spec.Timeout),
+		}, []evidence.LimitHit{{Limit: evidence.LimitTime, AtSeconds: after.Seconds(), Allowed: int64(b.spec.Timeout)}}, nil
+	case res.Exit.Status == evidence.OOMKilled:
+		return res.Exit, []evidence.LimitHit{{Limit: evidence.LimitMemory, AtSeconds: after.Seconds(), Allowed: b.spec.MemoryBytes}}, nil
+	}
+	return res.Exit, nil, nil
 }
 
 func (b *build) config(argv []string) *container.Config {

@@ -251,3 +251,54 @@ func TestBuildLeavesNothing(t *testing.T) {
 		assert.Empty(t, string(out), kind)
 	}
 }
+
+// TestBuildThatWritesTooMuch fills the disk in every way that a step has, and must be ended for each.
+func TestBuildThatWritesTooMuch(t *testing.T) {
+	e := buildEngine(t)
+	const write = `const fs = require('fs'), some = Buffer.alloc(1 << 20, 1); `
+	for name, tc := range map[string]struct {
+		script string
+		limit  evidence.Limit
+	}{
+		"files":   {write + `for (let i = 0; i < 5000; i++) fs.writeFileSync('f' + i % 20, some, { flag: 'a' });`, evidence.LimitDisk},
+		"deleted": {write + `const fd = fs.openSync('x', 'w'); fs.unlinkSync('x'); for (let i = 0; i < 500; i++) fs.writeSync(fd, some); setTimeout(() => {}, 60000);`, evidence.LimitDisk},
+		"shut":    {write + `fs.mkdirSync('d'); process.chdir('d'); for (let i = 0; i < 500; i++) fs.writeFileSync('f' + i, some); fs.chmodSync('.', 0); setTimeout(() => {}, 60000);`, evidence.LimitDisk},
+		"many":    {write + `for (let i = 0; i < 1e6; i++) fs.writeFileSync('f' + i, '');`, evidence.LimitDiskFiles},
+		"nested":  {write + `for (let i = 0; i < 400; i++) { fs.mkdirSync('d'); process.chdir('d'); } setTimeout(() => {}, 60000);`, evidence.LimitDisk},
+		"child":   {`require('child_process').spawn('dd', ['if=/dev/zero', 'of=big', 'bs=1M', 'count=500'], { detached: true }); setTimeout(() => {}, 60000);`, evidence.LimitDisk},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws := stageFiles(t, e, map[string]string{"package.json": `{"name":"app","version":"1.0.0"}`})
+			began := time.Now()
+			b, err := e.Build(t.Context(), ws, runner.BuildSpec{
+				Steps: [][]string{{"node", "-e", tc.script}, {"node", "-e", "console.log('next')"}}, Timeout: time.Minute,
+				DiskBytes: 200 << 20, DiskFiles: 2000,
+			})
+			require.NoError(t, err)
+			assert.True(t, b.Failed)
+			require.Len(t, b.Steps, 1, "what comes after is not run")
+			step := b.Steps[0]
+			assert.Equal(t, evidence.DiskLimit, step.Exit.Status, "%+v %s", step.Exit, step.Output.Text)
+			require.Len(t, step.Limits, 1)
+			assert.Equal(t, tc.limit, step.Limits[0].Limit)
+			assert.Positive(t, step.Limits[0].AtSeconds)
+			assert.NotEmpty(t, step.Exit.Detail)
+			assert.Less(t, time.Since(began), 50*time.Second, "it does not wait for the time limit")
+		})
+	}
+}
+
+func TestBuildIsWatchedWithoutBeingDisturbed(t *testing.T) {
+	e := buildEngine(t)
+	ws := stageFiles(t, e, map[string]string{"package.json": `{"name":"app","version":"1.0.0"}`})
+	b, err := e.Build(t.Context(), ws, runner.BuildSpec{
+		Steps: [][]string{{"node", "-e", "console.log('at once')"}, {"no-such-command"}}, DiskBytes: 200 << 20, DiskFiles: 2000,
+	})
+	require.NoError(t, err)
+	require.Len(t, b.Steps, 2)
+	assert.True(t, b.Steps[0].Exit.OK(), "%+v", b.Steps[0])
+	assert.Equal(t, evidence.NotStarted, b.Steps[1].Exit.Status)
+	for _, s := range b.Steps {
+		assert.Empty(t, s.Limits)
+	}
+}

@@ -32,6 +32,8 @@ type Config struct {
 	CABundle string
 	// Egress is the only way out that build steps have. Only Build needs it.
 	Egress Egress
+	// DiskWatchArgs make DriverBinary the watch of what a build writes, see diskwatch.Main. ["disk-watch"] unless set.
+	DiskWatchArgs []string
 	// ProbeSource is staged beside each submission as probe.mjs.
 	ProbeSource []byte
 	// DiagnoseSource is staged as diagnose.mjs, for diagnostic runs; empty where there are none.

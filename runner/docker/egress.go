@@ -1,22 +1,17 @@
 package docker
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
-	"github.com/moby/moby/client"
 
-	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/egress"
 )
 
@@ -40,10 +35,7 @@ const (
 	proxyUser     = "65532:65532" // neither root nor the submission
 	proxyMemory   = 256 << 20
 	proxyPids     = 64
-	proxyLogBytes = 64 << 10
 	listenTimeout = 20 * time.Second
-	stopTimeout   = 3 // seconds that the proxy has to write the end of its log
-	maxProxyLine  = 4 << 10
 )
 
 // wayOut is the network of one build: a forwarder, whose network namespace build steps join and which has loopback
@@ -52,8 +44,8 @@ const (
 type wayOut struct {
 	e       *Engine
 	volume  string
-	forward *helperContainer
-	proxy   *helperContainer
+	forward *proxyContainer
+	proxy   *proxyContainer
 }
 
 // openWayOut starts both helpers and waits until they listen. The caller closes it.
@@ -77,10 +69,10 @@ func (e *Engine) openWayOut(ctx context.Context, registry string) (_ *wayOut, er
 	serve := append([]string{"serve", "-listen", "unix:" + socketPath, "-allow", registry}, e.allowArgs()...)
 	forward := []string{"forward", "-listen", "tcp:" + proxyAddress, "-to", "unix:" + socketPath}
 	// One after the other: the socket's file system lives as long as a container has it mounted.
-	if w.proxy, err = e.startHelper(ctx, roleProxy, image, "bridge", w.volume, serve); err != nil {
+	if w.proxy, err = e.startProxy(ctx, roleProxy, image, "bridge", w.volume, serve); err != nil {
 		return w, err
 	}
-	if w.forward, err = e.startHelper(ctx, roleForward, image, "none", w.volume, forward); err != nil {
+	if w.forward, err = e.startProxy(ctx, roleForward, image, "none", w.volume, forward); err != nil {
 		return w, err
 	}
 	return w, errors.Join(w.proxy.awaitListening(ctx), w.forward.awaitListening(ctx))
@@ -107,142 +99,85 @@ func (w *wayOut) close(ctx context.Context) ([]egress.Event, error) {
 	return w.proxy.seen(), errors.Join(errs...)
 }
 
-// helperContainer is a container of ours beside a build, and what it has logged so far.
-type helperContainer struct {
-	e    *Engine
-	role string
-	id   string
-	conn client.HijackedResponse
+// proxyContainer is a proxy or a forwarder, and the events that it has logged so far.
+type proxyContainer struct {
+	*helperContainer
 
 	listening chan struct{} // closed when the first event came
-	done      chan struct{} // closed when nothing more is read from conn
-	stderr    *runner.BoundedLog
 
 	mu     sync.Mutex
 	events []egress.Event
 }
 
-func (e *Engine) startHelper(ctx context.Context, role, image, network, volume string, args []string) (*helperContainer, error) {
+func (e *Engine) startProxy(ctx context.Context, role, image, network, volume string, args []string) (*proxyContainer, error) {
 	pids := int64(proxyPids)
-	program := e.cfg.Egress.Args
-	if len(program) == 0 {
-		program = []string{"egress-proxy"}
-	}
-	id, err := e.create(ctx, role, &container.Config{
-		Image:        image,
-		User:         proxyUser,
-		Hostname:     hostname, // the forwarder's is that of build steps
-		Entrypoint:   []string{driverPath},
-		Cmd:          slices.Concat(program, args),
-		AttachStdout: true,
-		AttachStderr: true,
+	p := &proxyContainer{listening: make(chan struct{})}
+	var err error
+	p.helperContainer, err = e.startHelper(ctx, role, &container.Config{
+		Image:      image,
+		User:       proxyUser,
+		Hostname:   hostname, // the forwarder's is that of build steps
+		Entrypoint: []string{driverPath},
+		Cmd:        slices.Concat(orDefault(e.cfg.Egress.Args, "egress-proxy"), args),
 	}, harden(&container.HostConfig{
 		NetworkMode: container.NetworkMode(network),
 		Resources:   container.Resources{Memory: proxyMemory, MemorySwap: proxyMemory, PidsLimit: &pids},
 		Mounts:      []mount.Mount{volumeMount(volume, socketDir, false)},
-	}))
-	if err != nil {
-		return nil, err
-	}
-	h := &helperContainer{
-		e: e, role: role, id: id,
-		listening: make(chan struct{}), done: make(chan struct{}), stderr: runner.NewBoundedLog(proxyLogBytes),
-	}
-	res, err := e.cli.ContainerAttach(ctx, id, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
-	if err != nil {
-		close(h.done)
-		return h, fault(ctx, "attach to "+role, err)
-	}
-	h.conn = res.HijackedResponse
-	go h.read()
-	if _, err := e.cli.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
-		return h, fault(ctx, "start "+role, err)
-	}
-	return h, nil
+	}), p.line)
+	return p, err
 }
 
-// read collects events until the stream ends. Their number is bounded by the writer, which is our own binary.
-func (h *helperContainer) read() {
-	defer close(h.done)
-	r, w := io.Pipe()
-	copied := make(chan struct{})
-	go func() {
-		defer close(copied)
-		_, err := stdcopy.StdCopy(w, h.stderr, h.conn.Reader)
-		w.CloseWithError(err)
-	}()
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, maxProxyLine), maxProxyLine)
-	for lines.Scan() {
-		var ev egress.Event
-		if json.Unmarshal(lines.Bytes(), &ev) != nil {
-			continue
-		}
-		if ev.Event == egress.EventListening {
-			close(h.listening)
-			continue
-		}
-		h.mu.Lock()
-		h.events = append(h.events, ev)
-		h.mu.Unlock()
+// line takes an event of the log. Their number is bounded by the writer, which is our own binary.
+func (p *proxyContainer) line(text []byte) {
+	var ev egress.Event
+	if json.Unmarshal(text, &ev) != nil {
+		return
 	}
-	_ = r.Close() // ends the copier when the scan gave up before the end
-	<-copied
+	if ev.Event == egress.EventListening {
+		close(p.listening)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.events = append(p.events, ev)
 }
 
 // awaitListening fails fast when the helper has ended.
-func (h *helperContainer) awaitListening(ctx context.Context) error {
+func (p *proxyContainer) awaitListening(ctx context.Context) error {
 	timeout := time.NewTimer(listenTimeout)
 	defer timeout.Stop()
 	select {
-	case <-h.listening:
+	case <-p.listening:
 		return nil
-	case <-h.done:
-		return fmt.Errorf("%s ended: %s", h.role, h.stderr.Log().Text)
+	case <-p.done:
+		return fmt.Errorf("%s ended: %s", p.role, p.stderr.Log().Text)
 	case <-timeout.C:
-		return fmt.Errorf("%s does not listen after %s: %s", h.role, listenTimeout, h.stderr.Log().Text)
+		return fmt.Errorf("%s does not listen after %s: %s", p.role, listenTimeout, p.stderr.Log().Text)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// stop lets the helper end by itself and reads the rest of its log.
-func (h *helperContainer) stop(ctx context.Context) error {
-	if h == nil {
+func (p *proxyContainer) seen() []egress.Event {
+	if p == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	seconds := stopTimeout
-	if _, err := h.e.cli.ContainerStop(ctx, h.id, client.ContainerStopOptions{Timeout: &seconds}); err != nil {
-		return fault(ctx, "stop "+h.role, err)
-	}
-	select {
-	case <-h.done:
-		return nil
-	case <-ctx.Done():
-		return fault(ctx, "read log of "+h.role, ctx.Err())
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.events
 }
 
-// remove kills and removes the container and waits for the reader of its log.
-func (h *helperContainer) remove(ctx context.Context) error {
-	if h == nil {
+// stop and remove are those of the helper, where there is one.
+func (p *proxyContainer) stop(ctx context.Context) error {
+	if p == nil {
 		return nil
 	}
-	err := h.e.removeContainer(ctx, h.id)
-	if h.conn.Conn != nil {
-		h.conn.Close()
-	}
-	<-h.done
-	return err
+	return p.helperContainer.stop(ctx)
 }
 
-func (h *helperContainer) seen() []egress.Event {
-	if h == nil {
+func (p *proxyContainer) remove(ctx context.Context) error {
+	if p == nil {
 		return nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.events
+	return p.helperContainer.remove(ctx)
 }

@@ -43,6 +43,7 @@ const (
 	roleProxy     = "egress-proxy"
 	roleForward   = "egress-forward"
 	roleSocket    = "egress-socket"
+	roleDiskWatch = "disk-watch"
 )
 
 const (
