@@ -3,10 +3,12 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,4 +79,46 @@ func TestHostileNeighbour(t *testing.T) {
 	for _, p := range []*place{alone, neighbour, beside} {
 		assert.Empty(t, p.left())
 	}
+}
+
+// TestHostileNeighbourOnTheSameCores takes from the two processes what tells them of each other, so that both measure on the same cores at once. The
+// honest submission is then graded as it deserves, or the grading is found to be worth nothing; it never pays for its neighbour.
+func TestHostileNeighbourOnTheSameCores(t *testing.T) {
+	neighbour, beside := newPlace(t), newPlace(t)
+	neighbour.env = append(neighbour.env, "TMPDIR="+t.TempDir())
+	outs := t.TempDir()
+	hostile, _, hostileErr := neighbour.command("run", "testdata/neighbour", "--mode", "quick", "--no-diagnosis", "--out", filepath.Join(outs, "hostile"))
+	require.NoError(t, hostile.Start())
+	neighbour.waitForPod()
+
+	honest, _, _ := beside.command("run", reference, "--mode", "quick", "--no-diagnosis", "--out", filepath.Join(outs, "beside"))
+	honest.Stderr = nil
+	stderr, err := honest.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, honest.Start())
+	invalid := ""
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		assert.NotContains(t, lines.Text(), "waiting for free cores", "they must not know of each other")
+		if strings.HasPrefix(lines.Text(), "  invalid: ") && invalid == "" {
+			invalid = lines.Text()
+			require.NoError(t, honest.Process.Signal(os.Interrupt)) // a repeat would show nothing new
+		}
+	}
+	code := exitCode(t, honest.Wait())
+	if invalid == "" {
+		require.Equal(t, 0, code)
+		got := readOutcome(t, filepath.Join(outs, "beside"))
+		assert.Equal(t, "pass", got.Verdict)
+		assert.Empty(t, got.Codes)
+		assert.GreaterOrEqual(t, got.Score, 90.0)
+	} else {
+		t.Log(invalid)
+		require.Contains(t, []int{4, 130}, code)
+		if code == 130 {
+			assert.NoDirExists(t, filepath.Join(outs, "beside"))
+		}
+	}
+	require.NoError(t, hostile.Process.Signal(os.Interrupt))
+	assert.Contains(t, []int{1, 4, 130}, exitCode(t, hostile.Wait()), "%s", hostileErr)
+	assert.Empty(t, append(beside.left(), neighbour.left()...))
 }
