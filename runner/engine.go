@@ -84,6 +84,8 @@ type Info struct {
 	Sandboxed     bool
 	CPUs          int
 	Root          string // where the engine stores data, for a check of free disk; empty when unknown
+	Runtime       string // OCI runtime that submissions run under, e.g. "runc"; empty when unknown or without containers
+	Seccomp       string // their seccomp profile, see evidence.Environment
 }
 
 // StageSpec is a submission to be copied in.

@@ -83,6 +83,7 @@ func (a *app) benchEnvironment(ctx context.Context, s *engineSession, slot runne
 	}
 	env.Engine, env.EngineVersion, env.APIVersion, env.Sandboxed = info.Name, info.Version, info.APIVersion, info.Sandboxed
 	env.Kernel, env.OS, env.CgroupVersion = info.Kernel, info.OS, info.CgroupVersion
+	env.Runtime, env.Seccomp = info.Runtime, info.Seccomp
 	env.CandidateCores, env.DriverCores = slot.CandidateCores, slot.DriverCores
 	return env, nil
 }

@@ -92,6 +92,12 @@ func (s *engineSession) openDocker(ctx context.Context, a *app, driver, node str
 		return usagef("Use --node 22, 24 or 26.", "%q is no version of Node", node)
 	}
 	s.image = docker.RunImage(major)
+	var profile docker.SeccompProfile
+	if a.seccomp != "" {
+		if profile, err = docker.ReadSeccompProfile(a.seccomp); err != nil {
+			return usagef("Give --seccomp (or ASSAY_SECCOMP) a profile in Docker's format.", "%w", err)
+		}
+	}
 	upstream, ok := a.env("HTTPS_PROXY")
 	if !ok {
 		upstream, _ = a.env("https_proxy")
@@ -101,8 +107,12 @@ func (s *engineSession) openDocker(ctx context.Context, a *app, driver, node str
 		DriverBinary: driver, DriverArgs: driverArgs(),
 		Image: s.image, BuildImage: docker.BuildImage(major),
 		ProbeSource: probe.Source(), DiagnoseSource: probe.DiagnoseSource(), CABundle: a.caBundle, Logger: a.log,
+		Runtime: a.runtime, Seccomp: profile,
 		Egress: docker.Egress{Args: []string{egressName}, Upstream: upstream}, DiskWatchArgs: []string{diskWatchName},
 	})
+	if errors.Is(err, docker.ErrNotOffered) {
+		return usagef("Set the engine up for it, or leave out --runtime and --seccomp, ASSAY_RUNTIME and ASSAY_SECCOMP.", "%w", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,8 @@ type app struct {
 	stateDir   string
 	node       string
 	caBundle   string
+	runtime    string
+	seccomp    string
 	plain      bool
 	verbose    bool
 }
@@ -157,6 +159,8 @@ measures event loop, memory and results from outside, and writes a report.
 	flags.StringVar(&a.cacheLimit, "cache-limit", "30GiB", "largest size of the data sets that are kept")
 	flags.StringVar(&a.node, "node", "", "major version of Node: 22, 24 or 26 (default: the challenge's)")
 	flags.StringVar(&a.caBundle, "ca-bundle", "", "file of CA certificates for the build step (default: NODE_EXTRA_CA_CERTS)")
+	flags.StringVar(&a.runtime, "runtime", "", "OCI runtime of the submissions' containers, as the engine knows it (default: ASSAY_RUNTIME, else the engine's)")
+	flags.StringVar(&a.seccomp, "seccomp", "", "seccomp profile in Docker's JSON, in place of our own (default: ASSAY_SECCOMP)")
 	flags.BoolVar(&a.plain, "plain", false, "no colours and no moving progress bar")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
 	root.AddCommand(a.listCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(),
@@ -201,6 +205,9 @@ func (a *app) settle() error {
 	if a.caBundle == "" {
 		a.caBundle, _ = a.env("NODE_EXTRA_CA_CERTS")
 	}
+	if err := a.settleHardening(); err != nil {
+		return err
+	}
 	if a.cacheDir == "" {
 		a.cacheDir, _ = a.env("ASSAY_CACHE")
 	}
@@ -209,6 +216,23 @@ func (a *app) settle() error {
 	}
 	if a.stateDir, _ = a.env("ASSAY_STATE"); a.stateDir == "" {
 		a.stateDir = a.defaultDir("XDG_STATE_HOME", ".local/state", "/var/lib/assay")
+	}
+	return nil
+}
+
+// settleHardening completes what is asked for beyond our own hardening. Where it cannot be had it is not left out silently.
+func (a *app) settleHardening() error {
+	for _, s := range []struct {
+		value    *string
+		variable string
+	}{{&a.runtime, "ASSAY_RUNTIME"}, {&a.seccomp, "ASSAY_SECCOMP"}} {
+		if *s.value == "" {
+			*s.value, _ = a.env(s.variable)
+		}
+	}
+	if a.engineName == "process" && a.runtime+a.seccomp != "" {
+		return usagef("Leave them out, also ASSAY_RUNTIME and ASSAY_SECCOMP, or use --engine docker.",
+			"--runtime and --seccomp are for containers, which --engine process has none of")
 	}
 	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/assay-run/assay/graders/loggen"
@@ -100,14 +102,17 @@ func parseServices(raw json.RawMessage) (map[string]loggen.Service, error) {
 		return nil, errors.New("is not an object of objects")
 	}
 	services := make(map[string]loggen.Service, len(list))
-	for name, fields := range list {
+	for _, name := range slices.Sorted(maps.Keys(list)) { // in order, so that the first problem is the same each time
 		var s loggen.Service
-		for key, to := range map[string]*int64{"count": &s.Count, "errors": &s.Errors, "sumMs": &s.SumMs, "maxMs": &s.MaxMs} {
-			n, err := parseInteger(fields[key])
+		for _, f := range []struct {
+			key string
+			to  *int64
+		}{{"count", &s.Count}, {"errors", &s.Errors}, {"sumMs", &s.SumMs}, {"maxMs", &s.MaxMs}} {
+			n, err := parseInteger(list[name][f.key])
 			if err != nil {
-				return nil, fmt.Errorf("of %.40q: %s %w", name, key, err)
+				return nil, fmt.Errorf("of %.40q: %s %w", name, f.key, err)
 			}
-			*to = n
+			*f.to = n
 		}
 		services[name] = s
 	}
@@ -120,8 +125,8 @@ func parseHours(raw json.RawMessage) (map[string]int64, error) {
 		return nil, errors.New("is not an object")
 	}
 	hours := make(map[string]int64, len(list))
-	for hour, raw := range list {
-		n, err := parseInteger(raw)
+	for _, hour := range slices.Sorted(maps.Keys(list)) {
+		n, err := parseInteger(list[hour])
 		if err != nil {
 			return nil, fmt.Errorf("of %.40q %w", hour, err)
 		}

@@ -132,6 +132,7 @@ func FuzzParseResult(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(string(text))
 	f.Add(`{"lines":1e400,"byService":{"a":null},"slowest":[null],"byHour":{"":-0}}`)
+	f.Add(`{"lines":-9223372036854775808,"byService":{"a":{},"b":{"count":1},"c":null},"byHour":{"1":"x","2":[]}}`)
 	f.Fuzz(func(t *testing.T, content string) {
 		got, err := parseResult(&evidence.File{State: evidence.FileOK, Content: content})
 		if err != nil {
@@ -139,6 +140,9 @@ func FuzzParseResult(f *testing.F) {
 		}
 		diffs := compare(got, sample())
 		assert.LessOrEqual(t, len(diffs), partCount)
+		again, err := parseResult(&evidence.File{State: evidence.FileOK, Content: content})
+		require.NoError(t, err)
+		assert.Equal(t, diffs, compare(again, sample()), "a report is recomputed byte for byte")
 		for _, d := range diffs {
 			assert.NotEmpty(t, d.detail)
 			assert.LessOrEqual(t, len(d.detail), 1000, "a submission makes our report long")

@@ -3,6 +3,8 @@ package signs
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 
@@ -100,4 +102,36 @@ func TestLastError(t *testing.T) {
 			assert.Equal(t, tt.want, strings.TrimSpace(lastError(tt.stderr)))
 		})
 	}
+}
+
+// FuzzDiagnose reads whatever a dying submission leaves on its standard error: what is said of it is one short printable line.
+func FuzzDiagnose(f *testing.F) {
+	f.Add(heapStderr, false, 134, 0, int64(240<<20))
+	f.Add(throwStderr, true, 1, 2, int64(0))
+	f.Add("Error: \x1b]0;owned\x07\u202e\xff", true, -1, -1, int64(-1))
+	f.Fuzz(func(t *testing.T, stderr string, killed bool, code, want int, peak int64) {
+		for _, status := range []evidence.ExitStatus{
+			evidence.Exited, evidence.Signaled, evidence.OOMKilled, evidence.Thrashing, evidence.TimedOut, evidence.CPULimit, evidence.NotStarted,
+		} {
+			e := evidence.Execution{
+				Exit: evidence.Exit{Status: status, Code: code, Detail: stderr}, Stderr: evidence.Log{Text: stderr}, Usage: evidence.Usage{MemoryPeakBytes: peak},
+			}
+			if status == evidence.Signaled {
+				e.Exit.Signal = "SIGABRT"
+				if killed {
+					e.Exit.Signal = "SIGKILL"
+				}
+			}
+			d := Diagnose(&e, want, 256<<20)
+			assert.Contains(t, []string{"", OOMHeap, OOMCgroup, Hang, evidence.CodeCrash}, d.Code)
+			assert.Equal(t, d.Code == "", d.Detail == "")
+			assert.LessOrEqual(t, utf8.RuneCountInString(d.Detail), errorLineLimit+150)
+			assert.Equal(t, -1, strings.IndexFunc(d.Detail, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", d.Detail)
+			if status == evidence.Exited && code == 0 {
+				assert.Empty(t, d.Code, "words on standard error are no death")
+			}
+		}
+		quoted := Quotable(stderr)
+		assert.Equal(t, quoted, Quotable(quoted))
+	})
 }

@@ -179,12 +179,18 @@ type rebuilt struct {
 	Checksum string
 }
 
+// maxEpoch is the largest number up to which JavaScript has every whole one.
+const maxEpoch = 1 << 53
+
 func (a *answer) rebuilt() (rebuilt, bool) {
 	var body struct {
 		Epoch    *float64 `json:"epoch"`
 		Checksum *string  `json:"checksum"`
 	}
-	if json.Unmarshal([]byte(a.Body), &body) != nil || body.Epoch == nil || body.Checksum == nil || *body.Epoch != math.Trunc(*body.Epoch) {
+	if json.Unmarshal([]byte(a.Body), &body) != nil || body.Epoch == nil || body.Checksum == nil {
+		return rebuilt{}, false
+	}
+	if *body.Epoch != math.Trunc(*body.Epoch) || math.Abs(*body.Epoch) > maxEpoch {
 		return rebuilt{}, false
 	}
 	return rebuilt{Epoch: int64(*body.Epoch), Checksum: *body.Checksum}, true

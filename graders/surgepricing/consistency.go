@@ -3,6 +3,7 @@ package surgepricing
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -85,8 +86,8 @@ func (r *run) other(id int32, multiplier float64) string {
 	if !ok {
 		return ""
 	}
-	for epoch, k := range r.epochs.byEpoch {
-		if isMultiplier(multiplier, k.Multipliers[i]) {
+	for _, epoch := range slices.Sorted(maps.Keys(r.epochs.byEpoch)) {
+		if isMultiplier(multiplier, r.epochs.byEpoch[epoch].Multipliers[i]) {
 			return fmt.Sprintf("; it is that of epoch %d", epoch)
 		}
 	}

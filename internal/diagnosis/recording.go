@@ -19,6 +19,7 @@ const (
 	MaxFrameBytes = 4 << 20  // of one message
 	MaxTotalBytes = 32 << 20 // of all messages of one process
 
+	maxPieces    = 100_000   // an empty one takes memory too
 	maxSamples   = 2_000_000 // half an hour
 	maxNodes     = 400_000   // of all pieces together
 	maxFunctions = 400_000
@@ -209,7 +210,7 @@ func (r *Recording) take(m *message) error {
 }
 
 func (r *Recording) takePiece(m *message) error {
-	if m.To < m.From || len(m.Samples) != len(m.Deltas) || r.samples+len(m.Samples) > maxSamples {
+	if m.To < m.From || len(m.Samples) != len(m.Deltas) || r.samples+len(m.Samples) > maxSamples || len(r.pieces) >= maxPieces {
 		return fmt.Errorf("%w: samples of a profile", ErrMessage)
 	}
 	p := piece{from: m.From, to: m.To, samples: m.Samples, deltas: m.Deltas}

@@ -73,11 +73,15 @@ func TestRecordingIsBounded(t *testing.T) {
 	for range maxStacks + 10 {
 		_ = r.Add([]byte(goodStack), 0)
 	}
+	for range maxPieces + 10 {
+		_ = r.Add([]byte(`{"t":"cpu"}`), 0)
+	}
+	assert.Len(t, r.pieces, maxPieces)
 	assert.Len(t, r.stalls, maxStalls)
 	assert.Len(t, r.stacks, maxStacks)
-	assert.Equal(t, 20, r.dropped)
+	assert.Equal(t, 30, r.dropped)
 	d := Diagnose(&r, &evidence.Execution{DurationNs: 1e9}, 0)
-	assert.Contains(t, d.Note, "left out (20)")
+	assert.Contains(t, d.Note, "left out (30)")
 	assert.Equal(t, strings.Repeat("n", maxName), short(strings.Repeat("n", maxName+1)))
 }
 

@@ -131,10 +131,14 @@ type BuildStep struct {
 
 // Environment describes the machine and the engine.
 type Environment struct {
-	Engine         string `json:"engine"` // "docker" or "process"
-	EngineVersion  string `json:"engineVersion"`
-	APIVersion     string `json:"apiVersion,omitempty"`
-	Sandboxed      bool   `json:"sandboxed"`
+	Engine        string `json:"engine"` // "docker" or "process"
+	EngineVersion string `json:"engineVersion"`
+	APIVersion    string `json:"apiVersion,omitempty"`
+	Sandboxed     bool   `json:"sandboxed"`
+	Runtime       string `json:"runtime,omitempty"` // OCI runtime, e.g. "runc"
+	// Seccomp is the profile of the containers: "assay default", "engine's own", "none" where the engine has no seccomp, or
+	// "sha256:…" of the file that was given.
+	Seccomp        string `json:"seccomp,omitempty"`
 	Kernel         string `json:"kernel"`
 	OS             string `json:"os"`
 	Arch           string `json:"arch"`

@@ -45,7 +45,7 @@ func (s *stage) step(name string) error {
 }
 
 func (s *stage) Info(context.Context) (runner.Info, error) {
-	return runner.Info{Name: "fake", Version: "1", Sandboxed: true, CgroupVersion: 2}, s.step("info")
+	return runner.Info{Name: "fake", Version: "1", Sandboxed: true, CgroupVersion: 2, Runtime: "runc", Seccomp: "assay default"}, s.step("info")
 }
 
 func (s *stage) Stage(_ context.Context, spec runner.StageSpec) (runner.Workspace, error) {

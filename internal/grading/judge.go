@@ -218,6 +218,11 @@ func exitStatus(x evidence.Exit) string {
 	}
 }
 
+// runcNames are the names under which engines know runc, the runtime that scores are compared under; empty where it is not known.
+func runcNames() []string {
+	return []string{"", "runc", "io.containerd.runc.v1", "io.containerd.runc.v2", "io.containerd.runtime.v1.linux"}
+}
+
 // notes are what a reader has to know before trusting the figures.
 func (e *evaluation) notes() []string {
 	notes := []string{}
@@ -226,6 +231,10 @@ func (e *evaluation) notes() []string {
 	}
 	if !e.ev.Environment.Sandboxed {
 		notes = append(notes, "Not sandboxed: the program ran as a plain process of this machine, so limits and figures are approximate.")
+	}
+	if runtime := e.ev.Environment.Runtime; !slices.Contains(runcNames(), runtime) {
+		notes = append(notes, fmt.Sprintf("The containers ran under the runtime %q, not runc. What a system call costs, and what is seen of memory and "+
+			"processor time from outside, can differ: compare this score only with scores under the same runtime.", runtime))
 	}
 	notes = append(notes, e.mode.Notes...)
 	for _, note := range e.ev.Submission.Notes {

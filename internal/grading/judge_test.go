@@ -3,6 +3,9 @@ package grading
 import (
 	"encoding/json"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -321,6 +324,20 @@ func TestJudgeNotes(t *testing.T) {
 	assert.Contains(t, r.Notes[1], "Not sandboxed")
 	assert.Equal(t, "Constant memory is not proven.", r.Notes[2])
 	assert.Equal(t, "Submission: the entry was taken from package.json", r.Notes[3])
+}
+
+func TestJudgeNotesAnotherRuntime(t *testing.T) {
+	t.Parallel()
+	for runtime, noted := range map[string]bool{"": false, "runc": false, "io.containerd.runc.v2": false, "runsc": true, "kata": true} {
+		ev := story{}.grading()
+		ev.Environment.Runtime = runtime
+		r, err := Judge(testChallenge(), fakeKinds(), ev)
+		require.NoError(t, err)
+		found := slices.ContainsFunc(r.Notes, func(n string) bool {
+			return strings.Contains(n, strconv.Quote(runtime)) && strings.Contains(n, "only with scores under the same runtime")
+		})
+		assert.Equal(t, noted, found, "%q: %q", runtime, r.Notes)
+	}
 }
 
 func TestJudgeRunsAndCases(t *testing.T) {

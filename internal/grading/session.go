@@ -104,6 +104,7 @@ func (s *session) describe(ctx context.Context) error {
 	env := &s.ev.Environment
 	env.Engine, env.EngineVersion, env.APIVersion = info.Name, info.Version, info.APIVersion
 	env.Sandboxed, env.Kernel, env.OS, env.CgroupVersion = info.Sandboxed, info.Kernel, info.OS, info.CgroupVersion
+	env.Runtime, env.Seccomp = info.Runtime, info.Seccomp
 	env.CandidateCores, env.DriverCores = s.req.Slot.CandidateCores, s.req.Slot.DriverCores
 	env.MemoryBytes = s.limits.MemoryBytes
 	return nil

@@ -77,6 +77,8 @@ func TestSessionRecordsWhereItRan(t *testing.T) {
 	assert.Equal(t, "fake", env.Engine)
 	assert.Equal(t, "v24.0.0", env.Node)
 	assert.Equal(t, "warm", env.PageCache)
+	assert.Equal(t, "runc", env.Runtime)
+	assert.Equal(t, "assay default", env.Seccomp)
 	assert.Equal(t, "1", env.CandidateCores)
 	assert.Equal(t, int64(256*mib), env.MemoryBytes)
 	assert.True(t, ev.Finished.After(ev.Started))

@@ -101,3 +101,46 @@ func FuzzPlainWords(f *testing.F) {
 		}
 	})
 }
+
+// FuzzManifest describes a submission by any assay.json and package.json. What is accepted can be started: a command of node or a package manager,
+// its file within the submission, steps with a program, and no variable of the challenge's.
+func FuzzManifest(f *testing.F) {
+	f.Add(`{"challenge": "tiny", "start": ["node", "--title", "x", "src/a.mjs"], "build": [["npm", "ci"]], "env": {"A": "1"}}`, `{}`)
+	f.Add(`{"challenge": "tiny"}`, `{"main": "src/a.mjs", "scripts": {"start": "node 'src/a.mjs'"}, "dependencies": {"a": "1"}}`)
+	f.Add(`{"challenge": "tiny", "start": ["node", "../a.mjs"], "env": {"PORT": "1"}}`, `[]`)
+	f.Add(``, `{"main": "/etc/passwd", "workspaces": []}`)
+	f.Fuzz(func(t *testing.T, assay, pkg string) {
+		dir := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "src"), 0o700))
+		for name, text := range map[string]string{manifestFile: assay, packageFile: pkg, "src/a.mjs": ""} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		}
+		root, err := os.OpenRoot(dir)
+		require.NoError(t, err)
+		defer root.Close()
+		m, notes, err := readManifest(root, "tiny")
+		if err != nil {
+			var fault *Error
+			require.ErrorAs(t, err, &fault, "a fault of the submission, not of ours")
+			assert.LessOrEqual(t, len(err.Error()), 64<<10)
+			return
+		}
+		require.NotEmpty(t, m.Start)
+		assert.Contains(t, []string{"node", "npm", "npx", "yarn", "pnpm"}, m.Start[0])
+		if m.Start[0] == "node" {
+			i := entryIndex(m.Start)
+			require.Positive(t, i)
+			assert.True(t, filepath.IsLocal(m.Start[i]), m.Start[i])
+		}
+		for _, step := range m.Build {
+			require.NotEmpty(t, step)
+			assert.NotEmpty(t, step[0])
+		}
+		for name := range m.Env {
+			assert.False(t, reservedEnv(name), name)
+		}
+		for _, note := range notes {
+			assert.NotContains(t, note, "\x00")
+		}
+	})
+}

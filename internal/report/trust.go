@@ -110,6 +110,8 @@ func environmentText(e evidence.Environment) string {
 	}
 	add("Node %s", strings.TrimPrefix(e.Node, "v"))
 	add("%s", strings.TrimSpace(e.Engine+" "+e.EngineVersion))
+	add("runtime %s", e.Runtime)
+	add("seccomp %s", e.Seccomp)
 	add("%s", strings.TrimSpace(e.OS+" "+e.Kernel+" "+e.Arch))
 	if e.CgroupVersion > 0 {
 		parts = append(parts, fmt.Sprintf("cgroup v%d", e.CgroupVersion))

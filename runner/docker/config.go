@@ -38,6 +38,11 @@ type Config struct {
 	ProbeSource []byte
 	// DiagnoseSource is staged as diagnose.mjs, for diagnostic runs; empty where there are none.
 	DiagnoseSource []byte
+	// Runtime is the OCI runtime of every container that runs a submission or shares namespaces with one, as the engine
+	// knows it, e.g. "runsc". Empty takes the engine's default.
+	Runtime string
+	// Seccomp is the profile of every container, in place of our own. The zero value keeps that.
+	Seccomp SeccompProfile
 	// Logger gets timings at debug level. Nil discards them.
 	Logger *slog.Logger
 }

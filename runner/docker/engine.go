@@ -6,13 +6,13 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,7 +65,7 @@ type Engine struct {
 var _ runner.Engine = (*Engine)(nil)
 
 // New connects to the container engine and settles the API version. It fails with runner.ErrEngineDown when the engine
-// does not answer. Close the Engine at the end.
+// does not answer, and with ErrNotOffered when it lacks what cfg asks for. Close the Engine at the end.
 func New(ctx context.Context, cfg Config) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -84,6 +84,11 @@ func New(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	if _, err := cli.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
 		return nil, errors.Join(fault(ctx, "connect to engine", err), cli.Close())
+	}
+	if cfg.Runtime != "" || cfg.Seccomp != (SeccompProfile{}) {
+		if _, err := e.Info(ctx); err != nil { // a wish that cannot be had is told before anything is made
+			return nil, errors.Join(err, cli.Close())
+		}
 	}
 	return e, nil
 }
@@ -125,28 +130,16 @@ func (e *Engine) learn(ctx context.Context) error {
 	if strings.HasPrefix(e.cli.DaemonHost(), "unix://") {
 		value.Root = i.DockerRootDir
 	}
-	profile := ""
-	if slices.ContainsFunc(i.SecurityOptions, func(o string) bool { return strings.HasPrefix(o, "name=seccomp") }) {
-		if profile, err = seccompProfile(); err != nil {
-			return err
-		}
+	if err := e.offersRuntime(i.Runtimes); err != nil {
+		return err
 	}
+	value.Runtime = cmp.Or(e.cfg.Runtime, i.DefaultRuntime)
+	profile, name, err := e.chooseSeccomp(i.SecurityOptions)
+	if err != nil {
+		return err
+	}
+	value.Seccomp = name
 	e.info.known, e.info.value, e.info.seccomp = true, value, profile
-	return nil
-}
-
-// confine adds the seccomp profile, where the engine can have one.
-func (e *Engine) confine(ctx context.Context, h *container.HostConfig) error {
-	e.info.mu.Lock()
-	defer e.info.mu.Unlock()
-	if !e.info.known {
-		if err := e.learn(ctx); err != nil {
-			return err
-		}
-	}
-	if e.info.seccomp != "" {
-		h.SecurityOpt = append(h.SecurityOpt, "seccomp="+e.info.seccomp)
-	}
 	return nil
 }
 
@@ -177,7 +170,7 @@ func (e *Engine) create(ctx context.Context, role string, cfg *container.Config,
 	if err := ctx.Err(); err != nil {
 		return "", context.Cause(ctx)
 	}
-	if err := e.confine(ctx, host); err != nil {
+	if err := e.confine(ctx, role, host); err != nil {
 		return "", err
 	}
 	began := time.Now()

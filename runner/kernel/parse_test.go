@@ -1,7 +1,9 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -117,5 +119,24 @@ func FuzzParsers(f *testing.F) {
 			}
 		}
 		parseCgroupFile(string(b))
+	})
+}
+
+// FuzzStatName gives a process any name that the kernel lets it have: its fields stay what they are.
+func FuzzStatName(f *testing.F) {
+	for _, name := range []string{"node", ") R 1 1 1", "a) (b", "\n7 (x) Z 0", "runc:[2:INIT]", ""} {
+		f.Add(name, 42, int64(99))
+	}
+	f.Fuzz(func(t *testing.T, name string, parent int, ticks int64) {
+		if len(name) > 15 || strings.ContainsRune(name, 0) || parent < 0 || parent > 1<<22 || ticks < 0 {
+			return // what no process has
+		}
+		line := fmt.Sprintf("7 (%s) S %d 5 6 0 -1 4194560 1 2 3 4 %d 8 0 0 20 0 11 0 77 1 2\n", name, parent, ticks)
+		s, ok := ParseStat([]byte(line))
+		want := Stat{State: 'S', PPid: parent, Group: 5, Session: 6, UserTicks: ticks, SystemTicks: 8, StartTicks: 77,
+			Launching: len(name) > 5 && name[:5] == "runc:"}
+		if !ok || s != want {
+			t.Fatalf("%q became %+v", line, s)
+		}
 	})
 }

@@ -68,7 +68,7 @@ func (r *Recorder) receive() {
 		if err != nil {
 			return // the end, or nothing that can be read on
 		}
-		total += len(b)
+		total += max(len(b), leastBytes)
 		arrived := time.Since(r.began)
 		r.mu.Lock()
 		_ = r.recording.Add(b, arrived) // counts what it refuses
@@ -87,6 +87,9 @@ func (r *Recorder) hold(conn net.Conn) bool {
 	r.conn = conn
 	return true
 }
+
+// leastBytes is what a message counts at least: an empty one takes the driver's time too.
+const leastBytes = 64
 
 var errMessageSize = errors.New("message of the diagnosis is too large")
 

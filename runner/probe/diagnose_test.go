@@ -1,10 +1,13 @@
 package probe
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -97,21 +100,61 @@ func TestRecorderIsNotHeldUp(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF, "it hangs up")
 }
 
-// TestRecorderIsBounded takes no more than a run may send.
+// TestRecorderIsBounded takes no more than a run may send, be it in large messages or in empty ones.
 func TestRecorderIsBounded(t *testing.T) {
 	t.Parallel()
-	r, err := Record()
-	require.NoError(t, err)
-	defer r.Close()
-	conn := dial(t, r)
-	require.NoError(t, conn.SetWriteDeadline(time.Now().Add(20*time.Second)))
-	noise := frame(string(make([]byte, 1<<20)))
-	sent := 0
-	for ; sent < 2*diagnosis.MaxTotalBytes; sent += len(noise) {
-		if _, err = conn.Write(noise); err != nil {
-			break
-		}
+	for name, tt := range map[string]struct {
+		noise  []byte
+		within int // bytes
+	}{
+		"large messages": {frame(string(make([]byte, 1<<20))), diagnosis.MaxTotalBytes},
+		"empty messages": {make([]byte, 1<<20), diagnosis.MaxTotalBytes / leastBytes * 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := Record()
+			require.NoError(t, err)
+			defer r.Close()
+			conn := dial(t, r)
+			require.NoError(t, conn.SetWriteDeadline(time.Now().Add(20*time.Second)))
+			sent := 0
+			for ; sent < 2*tt.within+32<<20; sent += len(tt.noise) {
+				if _, err = conn.Write(tt.noise); err != nil {
+					break
+				}
+			}
+			require.Error(t, err, "it hangs up")
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+			assert.Less(t, sent, tt.within+16<<20, "what is on the way comes on top")
+		})
 	}
-	require.Error(t, err, "it hangs up")
-	assert.Less(t, sent, diagnosis.MaxTotalBytes+16<<20, "what is on the way comes on top")
+}
+
+// FuzzReadMessage reads a stream as messages: none is larger than it may be, none is made up, and what was read is the stream.
+func FuzzReadMessage(f *testing.F) {
+	f.Add(append(frame(hello), frame(stall)...))
+	f.Add(append(frame(""), 0, 0, 0, 9, 'x'))
+	f.Add(binary.BigEndian.AppendUint32(nil, diagnosis.MaxFrameBytes+1))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0})
+	f.Fuzz(func(t *testing.T, wire []byte) {
+		stream := bytes.NewReader(wire)
+		var read []byte
+		for {
+			before := stream.Len()
+			message, err := readMessage(stream)
+			if err != nil {
+				if errors.Is(err, errMessageSize) {
+					assert.Equal(t, before-4, stream.Len(), "nothing of a message that is too large is read")
+				}
+				break
+			}
+			assert.LessOrEqual(t, len(message), diagnosis.MaxFrameBytes)
+			read = append(read, frame(string(message))...)
+		}
+		assert.True(t, bytes.HasPrefix(wire, read))
+		if rest := wire[len(read):]; len(rest) >= 4 {
+			size := binary.BigEndian.Uint32(rest)
+			assert.True(t, size > diagnosis.MaxFrameBytes || int(size) > len(rest)-4, "a whole message was left over")
+		}
+	})
 }

@@ -73,6 +73,7 @@ func base() *grading.Report {
 
 func environment() evidence.Environment {
 	return evidence.Environment{Engine: "docker", EngineVersion: "20.10.24", APIVersion: "1.41", Sandboxed: true,
+		Runtime: "runc", Seccomp: "assay default",
 		Kernel: "6.18.0", OS: "linux", Arch: "amd64", CPUModel: "Test CPU @ 2.40GHz", CgroupVersion: 1, Node: "v24.21.0",
 		Image:          "assay-node:24",
 		ImageDigest:    "sha256:1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a",

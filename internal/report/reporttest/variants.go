@@ -52,6 +52,7 @@ func Practice() *grading.Report {
 	rep.Mode, rep.Official = "quick", false
 	rep.Environment.Engine, rep.Environment.Sandboxed, rep.Environment.CgroupVersion = "process", false, 0
 	rep.Environment.Image, rep.Environment.ImageDigest = "", ""
+	rep.Environment.Runtime, rep.Environment.Seccomp = "", ""
 	rep.Notes = append(rep.Notes, `This is practice: scores of the mode "quick" are not official.`, "Constant memory is not proven below about 10 bytes per line: the file is too small.")
 	return rep
 }
