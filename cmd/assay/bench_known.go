@@ -14,6 +14,7 @@ import (
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/internal/accuracy"
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/scratch"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
 )
@@ -29,7 +30,7 @@ type knownBench struct {
 	slot      *runner.HeldSlot
 	workspace runner.Workspace
 	display   *display
-	dir       string
+	dir       *scratch.Dir
 }
 
 // openKnown prepares everything, and notes the machine in the report.
@@ -51,13 +52,13 @@ func (a *app) openKnown(ctx context.Context, report *accuracy.Report) (_ *knownB
 	if b.engine, ok = b.session.Engine.(*docker.Engine); !ok {
 		return nil, errors.New("bench needs the docker engine")
 	}
-	if b.dir, err = os.MkdirTemp("", "assay-bench-"); err != nil {
+	if b.dir, err = scratch.Make("", "bench"); err != nil {
 		return nil, fmt.Errorf("make folder for the known program: %w", err)
 	}
-	if err := copyTree(knowntruth.Program(), b.dir); err != nil {
+	if err := copyTree(knowntruth.Program(), b.dir.Path); err != nil {
 		return nil, fmt.Errorf("write known program: %w", err)
 	}
-	if b.workspace, err = b.engine.Stage(ctx, runner.StageSpec{Name: "bench", Dir: b.dir}); err != nil {
+	if b.workspace, err = b.engine.Stage(ctx, runner.StageSpec{Name: "bench", Dir: b.dir.Path}); err != nil {
 		return nil, err
 	}
 	slots, err := a.slots()
@@ -103,10 +104,7 @@ func (b *knownBench) Close() error {
 		errs = append(errs, b.session.Close())
 		b.session = nil
 	}
-	if b.dir != "" {
-		errs = append(errs, os.RemoveAll(b.dir))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, b.dir.Close())...)
 }
 
 // run drives the known program once, in a pod, and returns the evidence and the wall time of it all.

@@ -17,6 +17,7 @@ import (
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/internal/accuracy"
+	"github.com/assay-run/assay/internal/scratch"
 )
 
 const (
@@ -32,12 +33,12 @@ func (a *app) benchLoad(ctx context.Context, opts benchOptions, report *accuracy
 		report.Load = &accuracy.Generators{Missing: []string{"There is no Node on this machine: the bench of load generators was left out."}}
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "assay-bench-")
+	dir, err := scratch.Make("", "bench")
 	if err != nil {
 		return fmt.Errorf("make folder for the known program: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := copyTree(knowntruth.Program(), dir); err != nil {
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	if err := copyTree(knowntruth.Program(), dir.Path); err != nil {
 		return fmt.Errorf("write known program: %w", err)
 	}
 	d := newDisplay(a.err, a.plain)
@@ -49,7 +50,7 @@ func (a *app) benchLoad(ctx context.Context, opts benchOptions, report *accuracy
 	list, g.Missing = generators(opts.tools)
 	for i, gen := range list {
 		d.Update(fmt.Sprintf("load %d of %d: %s", i+1, len(list), gen.name), 0, 0, "")
-		s := hostServer{node: node, dir: dir, length: length}
+		s := hostServer{node: node, dir: dir.Path, length: length}
 		one, err := s.measure(ctx, gen)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -44,7 +43,7 @@ func (a *app) demo(ctx context.Context, out string) error {
 	for _, name := range demoSolutions() {
 		line, err := b.demonstrate(ctx, name, out)
 		if err != nil {
-			return errors.Join(err, b.Close())
+			return b.closeAfter(err)
 		}
 		lines = append(lines, line)
 	}
@@ -52,7 +51,7 @@ func (a *app) demo(ctx context.Context, out string) error {
 	for _, line := range lines {
 		fmt.Fprintln(a.out, line)
 	}
-	return b.Close()
+	return b.closeAfter(nil)
 }
 
 func (b *workbench) demonstrate(ctx context.Context, name, out string) (string, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/graders/dataset"
+	"github.com/assay-run/assay/internal/scratch"
 	"github.com/assay-run/assay/internal/setup"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
@@ -119,8 +120,8 @@ made from Debian's packages and Node's npm package. What is there is left alone.
 func (a *app) cleanCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "clean",
-		Short: "Remove cached data sets, and what crashed sessions left on the engine",
-		Long: `Remove all data sets that are not in use, and containers, volumes and networks of sessions that have crashed.
+		Short: "Remove cached data sets, and what crashed sessions left",
+		Long: `Remove all data sets that are not in use, and containers, volumes, networks and temporary folders of sessions that have crashed.
 Images of Node are kept, those of our own driver are made again when needed; reports are yours and are never touched.`,
 		Example: "  assay clean",
 		Args:    cobra.NoArgs,
@@ -140,6 +141,11 @@ func (a *app) clean(ctx context.Context) error {
 		fmt.Fprintf(a.out, "; kept %d in use", done.InUse)
 	}
 	fmt.Fprintln(a.out)
+	folders, err := scratch.Sweep("")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "removed %d temporary folders of crashed sessions\n", folders)
 	state, err := runner.OpenState(a.stateDir)
 	if err != nil {
 		return err

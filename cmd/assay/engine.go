@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
+	"github.com/assay-run/assay/internal/scratch"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
 	"github.com/assay-run/assay/runner/probe"
@@ -69,6 +71,9 @@ func (s *engineSession) sweep(ctx context.Context, a *app) error {
 	if n := swept.Containers + swept.Volumes + swept.Networks; n > 0 {
 		fmt.Fprintf(a.err, "  removed %d things that an interrupted session had left\n", n)
 	}
+	if _, err := scratch.Sweep(""); err != nil {
+		return err
+	}
 	return s.state.Prune()
 }
 
@@ -120,9 +125,16 @@ func (s *engineSession) openDocker(ctx context.Context, a *app, driver, node str
 	return nil
 }
 
-// Close ends the session. It works also when ctx is done.
+// closeWithin bounds the last look at the engine.
+const closeWithin = 30 * time.Second
+
+// Close ends the session, and removes what could not be removed before because the engine was away for a moment.
 func (s *engineSession) Close() error {
-	return errors.Join(s.close(), s.session.Close())
+	err := s.session.Close() // from here on it is dead, so its own things are swept with those of others
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	_, swept := s.Sweep(ctx)
+	return errors.Join(err, swept, s.close())
 }
 
 // driverBinary is the program that the driver image is made of: this one, or what ASSAY_DRIVER names (a static linux

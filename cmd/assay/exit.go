@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 
+	"github.com/assay-run/assay/graders/dataset"
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/intake"
 	"github.com/assay-run/assay/runner"
@@ -72,6 +77,8 @@ func exitCode(ctx context.Context, err error) int {
 		return verdictCode(verdict.verdict)
 	case errors.Is(err, errDone):
 		return exitFail
+	case diskFull(err): // whatever it kept from being written
+		return exitInfrastructure
 	case errors.As(err, &usage), errors.As(err, &refused):
 		return exitUsage
 	default:
@@ -90,14 +97,51 @@ func verdictCode(v grading.Verdict) int {
 	}
 }
 
-// nextStep is what to do about an infrastructure fault, empty when there is nothing better than the error itself.
-func nextStep(err error) string {
+// diskFull says that something could not be written because there was no room.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		errors.Is(err, dataset.ErrNoSpace) || errors.Is(err, runner.ErrEngineFull)
+}
+
+// nextStep is what to do about an infrastructure fault.
+func (a *app) nextStep(err error) string {
+	const free = "Nothing was charged to the submission. "
 	switch {
 	case errors.Is(err, runner.ErrEngineDown):
-		return "Nothing was charged to the submission. Run `assay doctor` to see what the engine lacks, or use --engine process for practice."
+		return free + "Run `assay doctor` to see what the engine lacks, or use --engine process for practice."
 	case errors.Is(err, runner.ErrImageMissing):
-		return "Run `assay setup` once; it makes the images."
+		return free + "Run `assay setup` once; it makes the images."
+	case errors.Is(err, runner.ErrEngineFull):
+		return free + "Free some space on the engine's disk (`docker system df` shows what takes it), and run it again."
+	case errors.Is(err, dataset.ErrNoSpace):
+		return free + "Make room as said above, and run it again."
+	case diskFull(err):
+		return free + a.makeRoom(err)
 	default:
-		return "Nothing was charged to the submission. Run `assay doctor`; if it finds nothing, try again with -v."
+		return free + "Run `assay doctor`; if it finds nothing, try again with -v."
 	}
+}
+
+// makeRoom says where there was no room, and which setting names another place.
+func (a *app) makeRoom(err error) string {
+	name := ""
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		name = path.Path
+	case errors.As(err, &link):
+		name = link.New
+	}
+	for _, place := range []struct{ dir, setting string }{
+		{a.cacheDir, "--cache"}, {a.stateDir, "ASSAY_STATE"}, {os.TempDir(), "TMPDIR"},
+	} {
+		if rel, err := filepath.Rel(place.dir, name); err == nil && filepath.IsLocal(rel) {
+			return fmt.Sprintf("The disk of %s is full: free some space there, or choose another folder with %s, and run it again.", place.dir, place.setting)
+		}
+	}
+	if name == "" {
+		return "Free some space on the disk, and run it again."
+	}
+	return fmt.Sprintf("The disk of %s is full: free some space there, or choose another folder, and run it again.", filepath.Dir(name))
 }

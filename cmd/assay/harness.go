@@ -47,7 +47,7 @@ func (b *workbench) checkHarness(ctx context.Context) (evidence.Heartbeat, error
 
 // stageIdle copies the idle server to the engine, once for all gradings of the workbench.
 func (b *workbench) stageIdle(ctx context.Context) error {
-	dir := filepath.Join(b.dir, "idle")
+	dir := filepath.Join(b.dir.Path, "idle")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write idle server: %w", err)
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/report"
 )
@@ -54,6 +56,27 @@ Exit code 0 when the recomputed report is the same, 1 when it differs.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print the recomputed report.json")
 	c.MarkFlagsMutuallyExclusive("html", "md", "csv", "json")
 	return c
+}
+
+// writeHTML writes the page beside its place first, so that nobody ever sees half of it.
+func writeHTML(name string, ev *evidence.Grading, rep *grading.Report) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".report-*.html")
+	if err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	werr := report.HTML(f, rep, ev, report.Options{})
+	if err := errors.Join(werr, f.Chmod(0o644), f.Close()); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
 }
 
 // recompute accepts a report.json or the folder that holds it.

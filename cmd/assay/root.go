@@ -77,7 +77,10 @@ func run(parent context.Context, args []string, env func(string) (string, bool),
 	case code == exitInterrupted:
 		fmt.Fprintln(std.err, "assay: interrupted; everything that was started has been removed")
 	case code == exitInfrastructure:
-		fmt.Fprintf(std.err, "assay: %v\n  %s\n", err, nextStep(err))
+		if usage := (*usageError)(nil); errors.As(err, &usage) {
+			err = usage.err // its hint is for another cause
+		}
+		fmt.Fprintf(std.err, "assay: %v\n  %s\n", err, a.nextStep(err))
 	default:
 		fmt.Fprintf(std.err, "assay: %v\n", err)
 	}

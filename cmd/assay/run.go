@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -95,7 +94,7 @@ func (a *app) grade(ctx context.Context, path string, opts runOptions) error {
 	rep, err := b.gradeSubmission(ctx, sub, gradeRequest{
 		mode: opts.mode, out: opts.out, seed: seed, diagnose: !opts.noDiagnosis && !opts.emulated,
 	})
-	if err := errors.Join(err, b.Close()); err != nil {
+	if err := b.closeAfter(err); err != nil {
 		return err
 	}
 	if err := a.printReport(rep, opts); err != nil {

@@ -120,7 +120,7 @@ func (a *app) validate(ctx context.Context, args []string, opts validateOptions)
 	return nil
 }
 
-func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, opts validateOptions) ([]fixtureResult, error) {
+func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, opts validateOptions) (_ []fixtureResult, err error) {
 	if _, ok := ch.Modes[opts.mode]; !ok {
 		return nil, unknownMode(ch, opts.mode)
 	}
@@ -128,7 +128,7 @@ func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, o
 	if err != nil {
 		return nil, err
 	}
-	defer bench.Close()
+	defer func() { err = bench.closeAfter(err) }()
 	if opts.neighbour {
 		stop, err := a.startNeighbour(ctx, bench.slot.Slot)
 		if err != nil {

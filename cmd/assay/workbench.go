@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
@@ -15,6 +18,7 @@ import (
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/intake"
 	"github.com/assay-run/assay/internal/report"
+	"github.com/assay-run/assay/internal/scratch"
 	"github.com/assay-run/assay/runner"
 )
 
@@ -52,7 +56,7 @@ type workbench struct {
 	engine    *engineSession
 	slot      *runner.HeldSlot
 	display   *display
-	dir       string // bundled solutions, written out
+	dir       *scratch.Dir // bundled solutions, written out
 	env       evidence.Environment
 	reference *intake.Submission
 	control   *intake.Submission
@@ -65,7 +69,7 @@ func (a *app) openWorkbench(ctx context.Context, ch *challenges.Challenge) (_ *w
 	b := &workbench{app: a, challenge: ch, display: newDisplay(a.err, a.plain)}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, b.Close())
+			err = b.closeAfter(err)
 		}
 	}()
 	node := a.node
@@ -78,7 +82,7 @@ func (a *app) openWorkbench(ctx context.Context, ch *challenges.Challenge) (_ *w
 	if b.env, err = a.environment(ctx, b.engine); err != nil {
 		return nil, err
 	}
-	if b.dir, err = os.MkdirTemp("", "assay-solutions-"); err != nil {
+	if b.dir, err = scratch.Make("", "solutions"); err != nil {
 		return nil, fmt.Errorf("make folder for solutions: %w", err)
 	}
 	if b.reference, err = b.bundled(ctx, ch.Reference); err != nil {
@@ -112,10 +116,17 @@ func (b *workbench) Close() error {
 		errs = append(errs, b.engine.Close())
 		b.engine = nil
 	}
-	if b.dir != "" {
-		errs = append(errs, os.RemoveAll(b.dir))
+	return errors.Join(append(errs, b.dir.Close())...)
+}
+
+// closeAfter closes the bench after a grading and returns what became of that. What cannot be removed changes neither a
+// verdict nor what is told about a fault: the next command removes it.
+func (b *workbench) closeAfter(graded error) error {
+	if err := b.Close(); err != nil {
+		line, _, _ := strings.Cut(err.Error(), "\n") // the others mostly say the same of other things
+		b.display.Say("  left behind until the next assay command: %s", line)
 	}
-	return errors.Join(errs...)
+	return graded
 }
 
 // solution writes a bundled solution to disk and returns its folder.
@@ -124,7 +135,7 @@ func (b *workbench) solution(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open solution %s: %w", name, err)
 	}
-	dir := filepath.Join(b.dir, filepath.FromSlash(name))
+	dir := filepath.Join(b.dir.Path, filepath.FromSlash(name))
 	if err := copyTree(files, dir); err != nil {
 		return "", fmt.Errorf("write solution %s: %w", name, err)
 	}
@@ -198,36 +209,15 @@ func solutionOf(s *intake.Submission) grading.Solution {
 	return grading.Solution{Dir: s.Dir, Start: s.Manifest.Start, Build: s.Manifest.Build, Env: s.Manifest.Env}
 }
 
-// writeReport keeps report.json, the evidence beside it, and the page for people.
+// writeReport keeps report.json, the evidence beside it, and the page for people: all of them or none.
 func writeReport(dir string, ev *evidence.Grading, rep *grading.Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return usagef("Choose a folder that you can write to with --out.", "make folder for the report: %w", err)
+	err := grading.WriteFiles(dir, ev, rep, grading.Page{Name: "report.html", Write: func(w io.Writer) error {
+		return report.HTML(w, rep, ev, report.Options{})
+	}})
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) {
+		return usagef("Choose a folder that you can write to with --out.", "%w", err)
 	}
-	if err := grading.WriteFiles(dir, ev, rep); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	return writeHTML(filepath.Join(dir, "report.html"), ev, rep)
-}
-
-// writeHTML writes the page beside its place first, so that nobody ever sees half of it.
-func writeHTML(name string, ev *evidence.Grading, rep *grading.Report) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".report-*.html")
-	if err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	werr := report.HTML(f, rep, ev, report.Options{})
-	if err := errors.Join(werr, f.Chmod(0o644), f.Close()); err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	return nil
+	return err
 }
 
 // pageCache decides at the first file set how input files are treated, and then treats all alike.

@@ -41,6 +41,9 @@ type Grading struct {
 	// Attempts are the tries at this grading, oldest first. All but the last were invalid (see Attempt.Invalid);
 	// the last one is judged.
 	Attempts []Attempt `json:"attempts"`
+	// Faults are those of ours or of the machine after which a step was made again, oldest first, e.g.
+	// "run reference on scenario main: driver failed". None is the submission's.
+	Faults []string `json:"faults,omitempty"`
 	// Diagnosis is what an unscored run after them showed; nil when there was no reason for one.
 	Diagnosis *Diagnosis `json:"diagnosis,omitempty"`
 }

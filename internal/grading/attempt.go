@@ -274,7 +274,8 @@ func (t *trial) run(ctx context.Context, role evidence.Role, p *planned, pair in
 	}
 	var run evidence.Run
 	var started int64
-	err := t.retry(ctx, func() (err error) {
+	step := fmt.Sprintf("run %s on scenario %s", role, p.ID)
+	err := t.retry(ctx, step, func() (err error) {
 		if err := t.deps.PrepareCache(ctx, p.prepared.Files); err != nil {
 			return fmt.Errorf("prepare page cache: %w", err)
 		}
@@ -283,7 +284,7 @@ func (t *trial) run(ctx context.Context, role evidence.Role, p *planned, pair in
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("run %s on scenario %s: %w", role, p.ID, err)
+		return fmt.Errorf("%s: %w", step, err)
 	}
 	run.Scenario, run.Role, run.Pair, run.StartedNs = p.ID, role, pair, started
 	t.result.Runs = append(t.result.Runs, run)

@@ -99,7 +99,7 @@ const (
 	EventPreparing EventKind = "preparing" // with Work
 	EventRunning   EventKind = "running"   // a run begins, or goes on (with Work)
 	EventRan       EventKind = "ran"       // a run has ended
-	EventRetrying  EventKind = "retrying"  // a fault of ours; Message says which
+	EventRetrying  EventKind = "retrying"  // after a fault of ours or of the machine; Message says which
 	EventExtra     EventKind = "extra"     // pairs are added, since the score lies on a band edge
 	EventInvalid   EventKind = "invalid"   // the attempt cannot be trusted; Message says why
 	EventWarning   EventKind = "warning"   // e.g. something could not be removed
@@ -109,9 +109,9 @@ const (
 
 // Grade runs a grading and returns its evidence, which Judge turns into a report.
 //
-// A failed build, a crash, a hang or an attack is evidence. An error is a fault of ours or of the machine, after a run
-// that failed with a transient one (runner.ErrEngineDown, runner.ErrDriver) has been tried once more; nothing is then
-// charged to anybody. When ctx is done, Grade ends what runs, removes what it made and returns the cause.
+// A failed build, a crash, a hang or an attack is evidence. An error is a fault of ours or of the machine, after a step
+// that failed with a transient one (runner.ErrEngineDown, ErrEngineFault, ErrDriver) has been made again twice at most, as
+// soon as the engine answered; nothing is then charged to anybody. When ctx is done, Grade ends what runs, removes what it made and returns the cause.
 func Grade(ctx context.Context, deps Deps, req Request) (*evidence.Grading, error) {
 	s, err := newSession(deps, req)
 	if err != nil {

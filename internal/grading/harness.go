@@ -33,7 +33,7 @@ func (t *trial) checkHarness(ctx context.Context) error {
 		}
 		t.tell(Event{Kind: EventPreparing, Message: message})
 		var hb evidence.Heartbeat
-		err := t.retry(ctx, func() (err error) {
+		err := t.retry(ctx, "check harness", func() (err error) {
 			hb, err = t.deps.Harness(ctx)
 			return err
 		})

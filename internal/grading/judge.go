@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
@@ -242,6 +243,10 @@ func (e *evaluation) notes() []string {
 	}
 	for _, id := range e.shortened() {
 		notes = append(notes, fmt.Sprintf("%s: the program reached its time limit, so it was not run again.", id))
+	}
+	if n := len(e.ev.Faults); n > 0 {
+		notes = append(notes, fmt.Sprintf("%s of the machine or of Assay (%s); what was under way was thrown away and made again. "+
+			"Nothing of it is charged to the submission.", count(n, "fault"), strings.Join(e.ev.Faults, "; ")))
 	}
 	return notes
 }

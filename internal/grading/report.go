@@ -174,6 +174,7 @@ type Noise struct {
 	ControlFailed    bool     `json:"controlFailed"` // as it must
 	ControlCodes     []string `json:"controlCodes"`
 	Repeats          int      `json:"repeats"`
+	Faults           int      `json:"faults,omitempty"` // of the machine or of ours, after which a step was made again
 	ExtraPairs       int      `json:"extraPairs"`
 }
 

@@ -20,6 +20,14 @@ import (
 // closeTimeout bounds the removal of what a session made, also after a cancel.
 const closeTimeout = 30 * time.Second
 
+// Bounds of making a step again after a transient fault.
+const (
+	maxRetries = 2 // of one step
+	// engineBackWithin is how long an engine may be away, as it is while somebody restarts or updates it.
+	engineBackWithin = 20 * time.Second
+	askEngineEvery   = 250 * time.Millisecond
+)
+
 // session is one grading while it runs.
 type session struct {
 	deps   Deps
@@ -30,7 +38,7 @@ type session struct {
 	start  time.Time
 	ev     *evidence.Grading
 
-	mu         sync.Mutex // guards workspaces while several are staged
+	mu         sync.Mutex // guards workspaces and ev.Faults while several are staged
 	workspaces map[evidence.Role]runner.Workspace
 }
 
@@ -123,9 +131,14 @@ func (s *session) stage(ctx context.Context) error {
 	errs := make(chan error, len(s.solutions()))
 	for role, solution := range s.solutions() {
 		wg.Go(func() {
-			w, err := s.deps.Engine.Stage(ctx, runner.StageSpec{Name: string(role), Dir: solution.Dir})
+			var w runner.Workspace
+			step := "stage " + string(role)
+			err := s.retry(ctx, step, func() (err error) {
+				w, err = s.deps.Engine.Stage(ctx, runner.StageSpec{Name: string(role), Dir: solution.Dir})
+				return err
+			})
 			if err != nil {
-				errs <- fmt.Errorf("stage %s: %w", role, err)
+				errs <- fmt.Errorf("%s: %w", step, err)
 				return
 			}
 			s.mu.Lock()
@@ -152,12 +165,13 @@ func (s *session) build(ctx context.Context) error {
 			s.deps.Progress(Event{Kind: EventBuilding, Role: role, Message: "building the " + string(role)})
 			spec := s.req.Build
 			spec.Steps = steps
-			err := s.retry(ctx, func() (err error) {
+			step := "build " + string(role)
+			err := s.retry(ctx, step, func() (err error) {
 				built, err = s.deps.Engine.Build(ctx, s.workspaces[role], spec)
 				return err
 			})
 			if err != nil {
-				return fmt.Errorf("build %s: %w", role, err)
+				return fmt.Errorf("%s: %w", step, err)
 			}
 		}
 		switch {
@@ -173,15 +187,50 @@ func (s *session) build(ctx context.Context) error {
 	return nil
 }
 
-// retry does something once more when it failed by a transient fault of ours.
-func (s *session) retry(ctx context.Context, do func() error) error {
-	err := do()
-	transient := errors.Is(err, runner.ErrDriver) || errors.Is(err, runner.ErrEngineDown) || errors.Is(err, runner.ErrEngineFault)
-	if err == nil || !transient || ctx.Err() != nil {
-		return err
+// retry does a step again when it failed by a transient fault, as soon as the engine answers. Whoever reads the report
+// sees that it did.
+func (s *session) retry(ctx context.Context, step string, do func() error) error {
+	for tries := 0; ; tries++ {
+		err := do()
+		fault := transient(err)
+		if fault == nil || ctx.Err() != nil || tries == maxRetries {
+			return err
+		}
+		note := fmt.Sprintf("%s: %v", step, fault)
+		s.deps.Progress(Event{Kind: EventRetrying, Message: note})
+		if !s.engineBack(ctx) {
+			return err
+		}
+		s.mu.Lock()
+		s.ev.Faults = append(s.ev.Faults, note)
+		s.mu.Unlock()
 	}
-	s.deps.Progress(Event{Kind: EventRetrying, Message: err.Error()})
-	return do()
+}
+
+// transient is the fault in err that may well be over the next time, or nil.
+func transient(err error) error {
+	for _, fault := range []error{runner.ErrEngineDown, runner.ErrEngineFault, runner.ErrDriver} {
+		if errors.Is(err, fault) {
+			return fault
+		}
+	}
+	return nil
+}
+
+// engineBack waits until the engine answers; false means that it did not in time.
+func (s *session) engineBack(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, engineBackWithin)
+	defer cancel()
+	for {
+		if _, err := s.deps.Engine.Info(ctx); err == nil {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(askEngineEvery):
+		}
+	}
 }
 
 // notStarted is the attempt of a submission that does not build: every scenario of the mode, and nothing ran.
@@ -205,7 +254,8 @@ func (s *session) notStarted() evidence.Attempt {
 // finish closes the evidence. It goes through its stored form once, so that what is judged now and what is judged from
 // the file later are the same to the bit (text that is not UTF-8 is replaced, for example).
 func (s *session) finish() (*evidence.Grading, error) {
-	s.ev.Finished = s.deps.Now().UTC().Round(0)
+	// By the monotonic clock: somebody may have set the other one meanwhile.
+	s.ev.Finished = s.ev.Started.Add(s.deps.Now().Sub(s.start))
 	data, err := json.Marshal(s.ev)
 	if err != nil {
 		return nil, fmt.Errorf("encode evidence: %w", err)

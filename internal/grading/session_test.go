@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -318,10 +320,13 @@ func TestSessionFaultsOfOurs(t *testing.T) {
 	}{
 		{"engine is down at the start", "info", runner.ErrEngineDown, 1, true},
 		{"staging fails", "stage reference", disk, 1, true},
+		{"staging is tried again", "stage reference", runner.ErrEngineFault, 1, false},
+		{"a full disk of the engine stays full", "stage reference", runner.ErrEngineFull, 1, true},
 		{"a build without engine is tried again", "build candidate", runner.ErrEngineDown, 1, false},
-		{"a build fails twice", "build candidate", runner.ErrEngineDown, 2, true},
+		{"a build fails three times", "build candidate", runner.ErrEngineDown, 3, true},
 		{"a run is tried again", "main candidate 1", runner.ErrDriver, 1, false},
-		{"but only once", "main candidate 1", runner.ErrDriver, 2, true},
+		{"and once more", "main candidate 1", runner.ErrEngineFault, 2, false},
+		{"but only twice", "main candidate 1", runner.ErrDriver, 3, true},
 		{"a missing image does not come back", "main reference 0", runner.ErrImageMissing, 1, true},
 		{"unknown faults are not tried again", "odd reference 0", disk, 1, true},
 		{"calibration fails", "calibrate", disk, 1, true},
@@ -349,10 +354,92 @@ func TestSessionFaultsOfOurs(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			assert.Len(t, s.messages(EventRetrying), 1)
+			assert.Len(t, s.messages(EventRetrying), tt.times)
 			assert.Len(t, s.runs, 15)
+			assert.Equal(t, s.messages(EventRetrying), ev.Faults)
+			r, err := Judge(req.Challenge, fakeKinds(), ev)
+			require.NoError(t, err)
+			assert.Equal(t, Pass, r.Verdict, "a fault of ours costs nothing")
+			assert.Equal(t, tt.times, r.Noise.Faults)
+			assert.Contains(t, strings.Join(r.Notes, "\n"), ev.Faults[0], "whoever reads the report is told")
 		})
 	}
+}
+
+func TestSessionWaitsForTheEngine(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		away  time.Duration
+		fails bool
+	}{
+		"it is being restarted": {engineBackWithin - 2*time.Second, false},
+		"it has gone for good":  {time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var gone time.Time
+				s := &stage{}
+				s.fail = func(step string) error {
+					if step == "main candidate 1" && gone.IsZero() {
+						gone = time.Now()
+						return fmt.Errorf("%s: %w", step, runner.ErrEngineDown)
+					}
+					if step == "info" && !gone.IsZero() && time.Since(gone) < tt.away {
+						return runner.ErrEngineDown
+					}
+					return nil
+				}
+				ev, err := s.grade(t.Context(), "standard")
+				assert.Zero(t, s.open, "nothing is left behind")
+				if tt.fails {
+					require.ErrorIs(t, err, runner.ErrEngineDown)
+					require.ErrorContains(t, err, "main candidate 1", "the fault itself is told, not that of the question")
+					return
+				}
+				require.NoError(t, err)
+				assert.Equal(t, []string{"run candidate on scenario main: engine is not reachable"}, ev.Faults)
+			})
+		})
+	}
+}
+
+// TestSessionSurvivesASteppedClock sets the clock of the machine back by a day in mid-grading, and forward by two.
+func TestSessionSurvivesASteppedClock(t *testing.T) {
+	t.Parallel()
+	s := &stage{}
+	deps := s.deps()
+	began := time.Now()
+	reads := 0
+	deps.Now = func() time.Time {
+		reads++
+		now := began.Add(time.Duration(reads) * time.Second)
+		switch {
+		case reads > 6:
+			return stepped(now, 24*time.Hour)
+		case reads > 3:
+			return stepped(now, -24*time.Hour)
+		}
+		return now
+	}
+	ev, err := Grade(t.Context(), deps, s.request("quick"))
+	require.NoError(t, err)
+	assert.Equal(t, time.Duration(reads-1)*time.Second, ev.Finished.Sub(ev.Started))
+	last := int64(0)
+	for _, run := range ev.Last().Runs {
+		assert.Equal(t, int64(time.Second), run.StartedNs-last)
+		last = run.StartedNs
+	}
+	r, err := Judge(testChallenge(), fakeKinds(), ev)
+	require.NoError(t, err)
+	assert.Equal(t, Pass, r.Verdict)
+}
+
+// stepped is a reading of a clock that was set by that much; what time.Now adds to it, the monotonic clock, goes on.
+func stepped(t time.Time, by time.Duration) time.Time {
+	const secondBit = 30 // of the wall clock's seconds, beside which the monotonic reading lies (time.Time)
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(int64(by/time.Second) << secondBit)
+	return t
 }
 
 func TestSessionReferenceThatDoesNotBuildIsOurFault(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -38,12 +39,16 @@ var (
 	ErrFormat = errors.New("not a stored grading of this version of Assay")
 )
 
-// WriteFiles stores a grading in dir, which is created when missing: evidence.json.gz and report.json. Each is
-// complete or not there, the report last. It fills in report.Evidence. The same grading gives the same bytes.
-func WriteFiles(dir string, ev *evidence.Grading, report *Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make directory of the grading: %w", err)
-	}
+// Page is another file of a stored grading, e.g. one for people. Write is called when report.Evidence is known.
+type Page struct {
+	Name  string
+	Write func(io.Writer) error
+}
+
+// WriteFiles stores a grading in dir, which is created when missing: evidence.json.gz, report.json and pages. When
+// something cannot be written, none is, and a directory that was created is gone again. It fills in report.Evidence. The
+// same grading gives the same bytes.
+func WriteFiles(dir string, ev *evidence.Grading, report *Report, pages ...Page) (err error) {
 	packed, err := packEvidence(ev)
 	if err != nil {
 		return err
@@ -53,13 +58,70 @@ func WriteFiles(dir string, ev *evidence.Grading, report *Report) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAtomic(filepath.Join(dir, EvidenceFile), packed); err != nil {
-		return fmt.Errorf("write evidence: %w", err)
+	undo, err := makeDir(dir)
+	if err != nil {
+		return fmt.Errorf("make directory of the grading: %w", err)
 	}
-	if err := writeAtomic(filepath.Join(dir, ReportFile), text); err != nil {
-		return fmt.Errorf("write report: %w", err)
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
+	// In the same directory, which may be a file system of its own.
+	partial, err := os.MkdirTemp(dir, ".partial-*")
+	if err != nil {
+		return fmt.Errorf("make directory of the grading: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(partial)) }() // before undo
+	bytesOf := func(data []byte) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := w.Write(data)
+			return err
+		}
+	}
+	files := append([]Page{{EvidenceFile, bytesOf(packed)}}, pages...)
+	files = append(files, Page{ReportFile, bytesOf(text)}) // last: where it is, everything is
+	for _, f := range files {
+		if err := f.create(partial); err != nil {
+			return fmt.Errorf("write %s: %w", f.Name, err)
+		}
+	}
+	for _, f := range files {
+		if err := os.Rename(filepath.Join(partial, f.Name), filepath.Join(dir, f.Name)); err != nil {
+			return fmt.Errorf("write %s: %w", f.Name, err)
+		}
 	}
 	return nil
+}
+
+// create writes the file into dir, down to the disk.
+func (p Page) create(dir string) error {
+	f, err := os.OpenFile(filepath.Join(dir, p.Name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.Write(f), f.Chmod(0o644), f.Sync(), f.Close())
+}
+
+// makeDir makes dir and those above it, and returns a function that removes the ones that it made if they are empty.
+func makeDir(dir string) (undo func(), err error) {
+	var made []string // the deepest first
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		made = append(made, d)
+	}
+	undo = func() {
+		for _, d := range made {
+			_ = os.Remove(d) // not empty: somebody else uses it
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		undo()
+		return nil, err
+	}
+	return undo, nil
 }
 
 // MarshalReport is the stored form of a report: indented JSON with a final newline, the same bytes for the same report.
@@ -205,22 +267,4 @@ func readBounded(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w: larger than %s", filepath.Base(path), ErrFormat, FormatValue(float64(limit), "bytes"))
 	}
 	return data, nil
-}
-
-// writeAtomic writes beside the target and renames, so that a reader finds the old file, the new one or none.
-func writeAtomic(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, werr := f.Write(data)
-	if err := errors.Join(werr, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,10 +166,39 @@ func TestWriteFilesSaysWhatFailed(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, ReportFile), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ReportFile, "x"), nil, 0o600))
 	err = WriteFiles(dir, story{}.grading(), story{}.judge(t))
-	require.ErrorContains(t, err, "write report")
+	require.ErrorContains(t, err, "write report.json")
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	require.NoError(t, err)
 	assert.Empty(t, left, "the temporary file is removed")
+}
+
+func TestWriteFilesLeavesNothingHalf(t *testing.T) {
+	t.Parallel()
+	full := errors.New("disk is full")
+	page := func(err error) Page {
+		return Page{Name: "report.html", Write: func(w io.Writer) error {
+			_, werr := w.Write([]byte("<!doctype html>"))
+			return errors.Join(werr, err)
+		}}
+	}
+	top := t.TempDir()
+	dir := filepath.Join(top, "made", "on the way")
+	err := WriteFiles(dir, story{}.grading(), story{}.judge(t), page(full))
+	require.ErrorIs(t, err, full)
+	require.ErrorContains(t, err, "write report.html")
+	assert.NoDirExists(t, filepath.Join(top, "made"))
+
+	require.NoError(t, WriteFiles(dir, story{}.grading(), story{}.judge(t), page(nil)))
+	before, err := os.ReadFile(filepath.Join(dir, ReportFile))
+	require.NoError(t, err)
+	other := story{candidate: always(with(func(f *figures) { f.memMB = 500 }))}
+	require.ErrorIs(t, WriteFiles(dir, other.grading(), other.judge(t), page(full)), full)
+	after, err := os.ReadFile(filepath.Join(dir, ReportFile))
+	require.NoError(t, err)
+	assert.Equal(t, before, after, "an older grading in the same place stays whole")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 3)
 }
 
 // packed makes a gzip file of a text.

@@ -221,6 +221,7 @@ func (e *evaluation) noise() Noise {
 		CalibrationDrift: round(calibrationDrift(e.attempt.CalibrationNs), 4),
 		ControlCodes:     []string{},
 		Repeats:          max(0, len(e.ev.Attempts)-1),
+		Faults:           len(e.ev.Faults),
 		ExtraPairs:       e.attempt.ExtraPairs,
 	}
 	failed, codes := e.control()

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/scratch"
 )
 
 // Options say how a submission is taken in. The zero value is usable.
@@ -34,7 +36,7 @@ type Submission struct {
 	Files    []evidence.SourceFile
 	Notes    []string // what was decided or left out, in sentences
 
-	temp string
+	temp *scratch.Dir
 }
 
 // Open takes in the directory or archive at path. A fault of the submission is an *Error. The caller must Close the
@@ -46,34 +48,43 @@ func Open(ctx context.Context, path string, opts Options) (_ *Submission, err er
 	if opts.Name == "" {
 		opts.Name = baseName(path)
 	}
-	temp, err := os.MkdirTemp(opts.TempDir, "assay-intake-")
+	temp, err := scratch.Make(opts.TempDir, "intake")
 	if err != nil {
 		return nil, fmt.Errorf("make directory for the submission: %w", err)
 	}
-	s := &Submission{Name: opts.Name, Dir: temp, temp: temp}
+	s := &Submission{Name: opts.Name, Dir: temp.Path, temp: temp}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	root, err := os.OpenRoot(temp)
+	root, err := os.OpenRoot(temp.Path)
 	if err != nil {
 		return nil, fmt.Errorf("open directory for the submission: %w", err)
 	}
 	into := newTree(root, opts.Limits)
 	defer func() { err = errors.Join(err, into.root.Close()) }()
 	if err := s.fill(ctx, path, into); err != nil {
-		return nil, err
+		return nil, s.faultOf(err)
 	}
 	if err := s.describe(into, opts.Challenge); err != nil {
-		return nil, err
+		return nil, s.faultOf(err)
 	}
 	return s, nil
 }
 
+// faultOf adds where the copy is made to a fault that is not the submission's: names below it say nothing to people.
+func (s *Submission) faultOf(err error) error {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return err
+	}
+	return &fs.PathError{Op: "copy submission to", Path: s.temp.Path, Err: err}
+}
+
 // Close removes the copy. It is idempotent.
 func (s *Submission) Close() error {
-	if err := os.RemoveAll(s.temp); err != nil {
+	if err := s.temp.Close(); err != nil {
 		return fmt.Errorf("remove submission: %w", err)
 	}
 	return nil

@@ -95,6 +95,13 @@ func repeatText(n grading.Noise) string {
 	if n.Repeats > 0 {
 		text = plural(n.Repeats, "attempt was", "attempts were") + " thrown away and repeated"
 	}
+	if n.Faults > 0 {
+		again := plural(n.Faults, "step was", "steps were") + " made again after a fault of the machine"
+		if n.Repeats > 0 {
+			again = text + "; " + again
+		}
+		text = again
+	}
 	if n.ExtraPairs > 0 {
 		text += "; " + plural(n.ExtraPairs, "pair of runs was", "pairs of runs were") + " added because the score lay on an edge"
 	}

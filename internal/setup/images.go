@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assay-run/assay/internal/scratch"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
 )
@@ -80,17 +81,17 @@ func (s *setup) outdated(ctx context.Context, images imageStore, major int) ([]s
 	return list, nil
 }
 
-func (s *setup) makeBuildImage(ctx context.Context, images imageStore, status docker.EngineStatus, major int) error {
+func (s *setup) makeBuildImage(ctx context.Context, images imageStore, status docker.EngineStatus, major int) (err error) {
 	registry, err := s.registry(ctx, images, major)
 	if err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp(s.opts.WorkDir, "assay-setup-")
+	work, err := scratch.Make(s.opts.WorkDir, "setup")
 	if err != nil {
 		return fmt.Errorf("make working directory: %w", err)
 	}
-	defer os.RemoveAll(work)
-	from, err := s.base(ctx, images, status, major, work)
+	defer func() { err = errors.Join(err, work.Close()) }()
+	from, err := s.base(ctx, images, status, major, work.Path)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -42,6 +43,7 @@ type candidate struct {
 	result runner.CandidateResult
 	err    error
 
+	closing  atomic.Bool // what ends now was ended by us
 	once     sync.Once
 	closeErr error
 }
@@ -192,6 +194,9 @@ func (c *candidate) watch(ctx context.Context, wait client.ContainerWaitResult) 
 	c.result.Exit, c.err = c.exit(ctx, int(code))
 }
 
+// errRemoved means that somebody else removed a container of ours. A submission cannot: it is told by its own exit.
+var errRemoved = fmt.Errorf("%w: somebody else removed the container of the submission", runner.ErrEngineFault)
+
 // exit asks for what the code does not tell.
 func (c *candidate) exit(ctx context.Context, code int) (evidence.Exit, error) {
 	if code == 0 {
@@ -199,15 +204,24 @@ func (c *candidate) exit(ctx context.Context, code int) (evidence.Exit, error) {
 	}
 	res, err := c.e.cli.ContainerInspect(ctx, c.id, client.ContainerInspectOptions{})
 	switch {
-	case errdefs.IsNotFound(err): // removed by somebody else: the code is all there is
+	case c.closing.Load() && errdefs.IsNotFound(err): // the code is all there is
 		return exitOf(code, false), nil
+	case errdefs.IsNotFound(err):
+		return evidence.Exit{}, errRemoved
 	case err != nil:
 		return evidence.Exit{}, fault(ctx, "inspect candidate", err)
+	case !c.closing.Load() && beingRemoved(res.Container.State):
+		return evidence.Exit{}, errRemoved
 	}
 	if exit, ok := execFailed(code, c.stderr.Log().Text); ok {
 		return exit, nil
 	}
 	return exitOf(code, res.Container.State != nil && res.Container.State.OOMKilled), nil
+}
+
+// beingRemoved says that a removal has begun, which is what has ended the container then.
+func beingRemoved(s *container.State) bool {
+	return s != nil && (s.Status == container.StateRemoving || s.Status == container.StateDead)
 }
 
 // ID is the container's full id.
@@ -235,6 +249,7 @@ func (c *candidate) Close(ctx context.Context) error {
 		return nil
 	}
 	c.once.Do(func() {
+		c.closing.Store(true)
 		c.closeErr = c.e.removeContainer(ctx, c.id)
 		if c.closeErr != nil {
 			c.stop() // it may still run, so nothing else would end the watch

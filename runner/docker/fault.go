@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -13,8 +14,12 @@ import (
 	"github.com/assay-run/assay/runner"
 )
 
+// noSpace is how the engine passes on that a write of its own found no room (ENOSPC); there is no type for it in the API.
+const noSpace = "no space left on device"
+
 // fault turns an error of the client into one of ours: the cause of ctx when that is over, runner.ErrEngineDown with
-// what to do when the engine is gone, runner.ErrEngineFault when it failed by itself, and otherwise the error itself with the verb before it.
+// what to do when the engine is gone, runner.ErrEngineFull when its disk is, runner.ErrEngineFault when it failed by
+// itself, and otherwise the error itself with the verb before it.
 func fault(ctx context.Context, verb string, err error) error {
 	var opErr *net.OpError
 	switch {
@@ -26,6 +31,8 @@ func fault(ctx context.Context, verb string, err error) error {
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s: %w; see that the container engine runs and that this user may use it (assay doctor): %w",
 			verb, runner.ErrEngineDown, err)
+	case strings.Contains(err.Error(), noSpace):
+		return fmt.Errorf("%s: %w: %w", verb, runner.ErrEngineFull, err)
 	case errdefs.IsInternal(err), errdefs.IsUnavailable(err), errdefs.IsUnknown(err):
 		return fmt.Errorf("%s: %w: %w", verb, runner.ErrEngineFault, err)
 	}

@@ -52,11 +52,11 @@ func (e *Engine) Sweep(ctx context.Context) (runner.Swept, error) {
 	return swept, errors.Join(append(errs, err)...)
 }
 
-// dead says whether an object with these labels belongs to a session that has ended. An object without a session is
-// not known to be ours.
+// dead says whether an object with these labels belongs to a session that has ended, which this Engine's own may have
+// too. An object without a session is not known to be ours.
 func (e *Engine) dead(labels map[string]string) bool {
 	session := labels[labelSession]
-	return session != "" && session != e.cfg.Session && e.cfg.SessionAlive != nil && !e.cfg.SessionAlive(session)
+	return session != "" && e.cfg.SessionAlive != nil && !e.cfg.SessionAlive(session)
 }
 
 func (e *Engine) removeAll(ctx context.Context, ids []string) (removed int, err error) {

@@ -211,6 +211,9 @@ func (d *driver) drive(ctx context.Context, p *pod, r *protocol.Run) (_ *protoco
 	if err != nil {
 		return nil, fmt.Errorf("drive %s: %w", r.Workload, err)
 	}
+	if err := checkLoopback(); err != nil { // then nothing that was measured is the submission's doing
+		return nil, fmt.Errorf("drive %s: %w", r.Workload, err)
+	}
 	p.diagnose(executions)
 	return &protocol.Result{Executions: executions}, nil
 }
