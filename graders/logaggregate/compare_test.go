@@ -130,3 +130,23 @@ func TestCompareSadPaths(t *testing.T) {
 	_, err = New().Compare(map[string]evidence.Run{"main": run}, nil)
 	require.ErrorContains(t, err, "read truth of main")
 }
+
+// TestShortRunsHaveNotSettled: V8 may still be growing when a run of a few million lines ends.
+func TestShortRunsHaveNotSettled(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		lines, peak int64
+		found       bool
+	}{
+		{1_700_000, 80, false},
+		{1_700_000, 100, true},
+		{6_800_000, 80, true},
+	} {
+		small, smallTruth := ofSize(t, "small", 100_000, 45)
+		large, largeTruth := ofSize(t, "main", tt.lines, tt.peak)
+		large.Executions[0].Series = curve(func(x float64) float64 { return 40 + 40*x })
+		got, err := New().Compare(map[string]evidence.Run{"small": small, "main": large}, map[string]json.RawMessage{"small": smallTruth, "main": largeTruth})
+		require.NoError(t, err)
+		assert.Equal(t, tt.found, len(got["main"].Findings) == 1, "%+v", tt)
+	}
+}

@@ -189,8 +189,8 @@ func TestPodSeesHowItEnds(t *testing.T) {
 func TestPodSeesLimits(t *testing.T) {
 	limits := runner.DefaultLimits()
 	limits.CPUNs = int64(3 * time.Second)
-	got := measureWithin(t, containers(t), false, limits, program("files"), program("fill"), program("fillout"), program("forks"),
-		program("flood"), program("spin"), program("oom"), program("idle"))
+	got := measureWithin(t, containers(t), false, limits, program("files"), program("fill"), program("forks"),
+		program("flood"), program("spin"), program("oom"), program("idle"), program("fillout"))
 	for name, want := range map[string]struct {
 		limit   evidence.Limit
 		allowed int64
