@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command attacktool is the binary that attacks of e2e/attacks bring along: Node has no way to most system calls. Without arguments it asks
-// the kernel for everything that could lead out of a container and says of each what became of it; mkfifo PATH makes a FIFO.
+// the kernel for everything that could lead out of a container and says of each what became of it. See act for what else it does.
 package main
 
 import (
@@ -15,8 +15,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == "mkfifo" {
-		if err := unix.Mkfifo(os.Args[2], 0o666); err != nil {
+	if len(os.Args) > 1 {
+		if err := act(os.Args[1], os.Args[2:]); err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}

@@ -24,6 +24,10 @@ var errTooLarge = errors.New("answer is too large")
 // errSelf means that nobody listens: TCP connects a client with itself when the kernel gives it the port it wants to reach.
 var errSelf = errors.New("connected with itself")
 
+// errUnasked means that a server has answered before it was asked, or has closed the connection: what it says there is about no request
+// of ours. A program could otherwise send a hundred answers ahead and be blocked for the second in which they are read.
+var errUnasked = errors.New("answer came before the request")
+
 // conn is one connection, used by one beat at a time. Requests are written as one prepared piece: net/http's client has
 // locks and goroutines of its own, whose jitter would be counted as the submission's.
 type conn struct {
@@ -61,6 +65,9 @@ func requestBytes(addr, path string) []byte {
 // ask sends a request and waits for the answer, without a time limit: whoever gives up closes the connection. keep
 // says whether the connection can be used again.
 func (c *conn) ask(request []byte) (a Answer, keep bool, err error) {
+	if unread(c.nc) {
+		return a, false, errUnasked
+	}
 	a.Sent = time.Now()
 	if _, err := c.nc.Write(request); err != nil {
 		return a, false, fmt.Errorf("write request: %w", err)

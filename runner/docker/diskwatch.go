@@ -40,7 +40,7 @@ func (b *build) watchStep(ctx context.Context, step *candidate, over func(diskwa
 		User:       "0:0",
 		Entrypoint: []string{driverPath},
 		Cmd: slices.Concat(orDefault(b.e.cfg.DiskWatchArgs, "disk-watch"), []string{
-			"-dir", appDir, "-bytes", strconv.FormatInt(b.spec.DiskBytes, 10), "-files", strconv.FormatInt(b.spec.DiskFiles, 10),
+			"-dir", stageDir + "/app", "-bytes", strconv.FormatInt(b.spec.DiskBytes, 10), "-files", strconv.FormatInt(b.spec.DiskFiles, 10),
 		}),
 	}, watchHost(b.ws.volume, step.id, &pids), func(line []byte) {
 		var o diskwatch.Over
@@ -82,7 +82,7 @@ func watchHost(volume, step string, pids *int64) *container.HostConfig {
 		NetworkMode: "none",
 		PidMode:     container.PidMode("container:" + step),
 		Resources:   container.Resources{Memory: watchMemory, MemorySwap: watchMemory, PidsLimit: pids},
-		Mounts:      []mount.Mount{volumeMount(volume, workspaceDir, true)},
+		Mounts:      []mount.Mount{volumeMount(volume, stageDir, true)},
 	})
 	h.CapAdd = []string{"DAC_READ_SEARCH", "SYS_PTRACE"}
 	return h

@@ -25,7 +25,7 @@ const (
 	diagnoseName = "diagnose.mjs"
 	dataDir      = "/data"
 	outDir       = "/out"
-	stageDir     = "/stage" // where the staging container has the workspace; it is never started
+	stageDir     = "/stage" // where containers of our own image have the workspace
 )
 
 // workspace is a staged submission in a named volume.

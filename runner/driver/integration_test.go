@@ -40,7 +40,7 @@ var programs = map[string]string{
 	"fillout": `import { writeFileSync } from 'node:fs';
 		try { for (let i = 0; ; i++) writeFileSync('/out/' + i, ''); } catch (e) { setTimeout(() => console.log(e.code), 500); }`,
 	"forks": `import { spawn } from 'node:child_process';
-		for (let i = 0; i < 200; i++) spawn('sleep', ['0.5']).on('error', () => {}); setTimeout(() => process.exit(0), 700);`,
+		for (let i = 0; i < 200; i++) spawn('sleep', ['1']).on('error', () => {}); setTimeout(() => process.exit(0), 500);`,
 	"flood": `import { writeSync } from 'node:fs'; const some = Buffer.alloc(1 << 20, 'x');
 		setTimeout(() => { for (let i = 0; i < 20; i++) writeSync(1, some); }, 400);`,
 	"spin": `for (;;);`,

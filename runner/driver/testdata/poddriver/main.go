@@ -1,5 +1,4 @@
-// Command poddriver is a driver for tests in real pods. Its one workload runs a list of commands, and reads a file of the output
-// directory after each that names one.
+// Command poddriver is a driver for tests in real pods. Its one workload runs a list of commands.
 package main
 
 import (
@@ -15,34 +14,22 @@ import (
 
 type commands struct{}
 
-// step is a command, and what to read when it has ended.
-type step struct {
-	workload.Command
-	Read string `json:"read"`
-}
-
-const readLimit = 1 << 20
-
 func (commands) Name() string { return "commands" }
 
 func (commands) Drive(ctx context.Context, pod workload.Pod, params json.RawMessage) ([]evidence.Execution, error) {
-	var list []step
+	var list []workload.Command
 	if err := json.Unmarshal(params, &list); err != nil {
 		return nil, fmt.Errorf("read params: %w", err)
 	}
 	var all []evidence.Execution
 	for _, c := range list {
-		p, err := pod.Start(ctx, c.Command)
+		p, err := pod.Start(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		x, err := p.Wait(ctx)
 		if err != nil {
 			return nil, err
-		}
-		if c.Read != "" {
-			file := pod.ReadOutput(c.Read, readLimit)
-			x.Output = &file
 		}
 		all = append(all, x)
 	}

@@ -1,0 +1,3 @@
+import { spawnSync } from 'node:child_process';
+
+spawnSync('./tool', ['memfd'], { stdio: 'inherit' });
