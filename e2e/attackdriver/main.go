@@ -2,7 +2,8 @@
 
 // Command attackdriver is the driver of TestAttacks. It has three workloads: "attack" runs a submission and reads a file of its output
 // directory, "serve" asks one over HTTP by the heartbeat's own client, and that of graders/surgepricing. To what each saw it adds the most
-// memory that this process had: a submission must not be able to make it grow. As "egress-proxy" it is the way out of builds.
+// memory that this process had: a submission must not be able to make it grow. As "egress-proxy" and "disk-watch" it is
+// what stands beside builds.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -19,15 +21,17 @@ import (
 	"github.com/assay-run/assay/graders/surgepricing"
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
+	"github.com/assay-run/assay/runner/diskwatch"
 	"github.com/assay-run/assay/runner/driver"
 	"github.com/assay-run/assay/runner/egress"
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "egress-proxy" { // beside a build
+	helpers := map[string]func(context.Context, []string, io.Writer) error{"egress-proxy": egress.Main, "disk-watch": diskwatch.Main}
+	if len(os.Args) > 1 && helpers[os.Args[1]] != nil {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
-		if err := egress.Main(ctx, os.Args[2:], os.Stdout); err != nil {
+		if err := helpers[os.Args[1]](ctx, os.Args[2:], os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		return

@@ -63,7 +63,10 @@ func (b *build) watchStep(ctx context.Context, step *candidate, over func(diskwa
 	if err == nil || ctx.Err() != nil {
 		return rerr
 	}
-	// It ends with the step, and cannot begin when that has ended already.
+	if h != nil && h.stderr.Log().Bytes > 0 { // it had something to say: this is not the end of the step
+		return errors.Join(err, rerr)
+	}
+	// It ends with the step, without a word, and cannot begin when that has ended already.
 	late := time.NewTimer(endedWithin)
 	defer late.Stop()
 	select {

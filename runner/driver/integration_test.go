@@ -40,7 +40,8 @@ var programs = map[string]string{
 	"fillout": `import { writeFileSync } from 'node:fs';
 		try { for (let i = 0; ; i++) writeFileSync('/out/' + i, ''); } catch (e) { setTimeout(() => console.log(e.code), 500); }`,
 	"forks": `import { spawn } from 'node:child_process';
-		for (let i = 0; i < 200; i++) spawn('sleep', ['1']).on('error', () => {}); setTimeout(() => process.exit(0), 500);`,
+		for (let i = 0; i < 8; i++) spawn(process.execPath, ['hang.mjs'], { stdio: 'ignore' }).on('error', () => {});
+		setTimeout(() => process.exit(0), 700);`,
 	"flood": `import { writeSync } from 'node:fs'; const some = Buffer.alloc(1 << 20, 'x');
 		setTimeout(() => { for (let i = 0; i < 20; i++) writeSync(1, some); }, 400);`,
 	"spin": `for (;;);`,
@@ -188,7 +189,7 @@ func TestPodSeesHowItEnds(t *testing.T) {
 // TestPodSeesLimits drives a program into each limit, and looks that this was seen, when, and that no other was.
 func TestPodSeesLimits(t *testing.T) {
 	limits := runner.DefaultLimits()
-	limits.CPUNs = int64(3 * time.Second)
+	limits.CPUNs, limits.Pids = int64(3*time.Second), 40
 	got := measureWithin(t, containers(t), false, limits, program("files"), program("fill"), program("forks"),
 		program("flood"), program("spin"), program("oom"), program("idle"), program("fillout"))
 	for name, want := range map[string]struct {

@@ -98,6 +98,7 @@ func (w *limitWatch) result(e *execution) []evidence.LimitHit {
 		w.note(evidence.LimitHit{Limit: evidence.LimitMemory, AtSeconds: life, Allowed: e.pod.run.MemoryBytes})
 	}
 	for i := range w.hits {
+		w.hits[i].AtSeconds = min(w.hits[i].AtSeconds, life) // its end is seen a little after it has come
 		if w.hits[i].Limit == evidence.LimitProcesses {
 			w.hits[i].Refused = e.meter.counters().PidsRefused
 		}
