@@ -51,6 +51,8 @@ type place struct {
 	state string
 	cache string
 	env   []string
+	tmp   string // for temporary files, where the test has a folder of its own for them
+	host  string // of an engine of the test's own; empty for that of the machine
 }
 
 func newPlace(t *testing.T) *place {
@@ -103,13 +105,22 @@ func (p *place) left() []string {
 		return nil
 	}
 	require.NoError(p.t, err)
-	return labelled(p.t, strings.TrimSpace(string(id)))
+	return labelled(p.t, strings.TrimSpace(string(id)), p.options()...)
+}
+
+// options choose the engine of this place.
+func (p *place) options() []client.Opt {
+	opts := []client.Opt{client.FromEnv}
+	if p.host != "" {
+		opts = append(opts, client.WithHost(p.host))
+	}
+	return opts
 }
 
 // labelled lists what carries the id of a state directory on the engine.
-func labelled(t *testing.T, state string) []string {
+func labelled(t *testing.T, state string, opts ...client.Opt) []string {
 	t.Helper()
-	cli, err := client.New(client.FromEnv)
+	cli, err := client.New(append([]client.Opt{client.FromEnv}, opts...)...)
 	require.NoError(t, err)
 	defer cli.Close()
 	mine := make(client.Filters).Add("label", "assay.state="+state)

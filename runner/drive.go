@@ -53,7 +53,10 @@ func Drive(ctx context.Context, e Engine, spec RunSpec) (evidence.Run, error) {
 		run.PhaseNs[phase] = int64(took)
 	}
 	if err != nil {
-		return run, explain(ctx, e, pod, errors.Join(err, cerr))
+		if !errors.Is(err, ErrEngineDown) { // then closing fails as well, which says nothing new
+			err = errors.Join(err, cerr)
+		}
+		return run, explain(ctx, e, pod, err)
 	}
 	if cerr != nil {
 		return run, fmt.Errorf("close pod: %w", cerr)

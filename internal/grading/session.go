@@ -23,6 +23,9 @@ const closeTimeout = 30 * time.Second
 // Bounds of making a step again after a transient fault.
 const (
 	maxRetries = 2 // of one step
+	// retryPause is waited before the first retry, twice as long before the second: an engine that is being stopped still
+	// answers for a while, and fails at everything else.
+	retryPause = 3 * time.Second
 	// engineBackWithin is how long an engine may be away, as it is while somebody restarts or updates it.
 	engineBackWithin = 20 * time.Second
 	askEngineEvery   = 250 * time.Millisecond
@@ -187,7 +190,7 @@ func (s *session) build(ctx context.Context) error {
 	return nil
 }
 
-// retry does a step again when it failed by a transient fault, as soon as the engine answers. Whoever reads the report
+// retry does a step again when it failed by a transient fault, after a pause and when the engine answers. Whoever reads the report
 // sees that it did.
 func (s *session) retry(ctx context.Context, step string, do func() error) error {
 	for tries := 0; ; tries++ {
@@ -198,6 +201,11 @@ func (s *session) retry(ctx context.Context, step string, do func() error) error
 		}
 		note := fmt.Sprintf("%s: %v", step, fault)
 		s.deps.Progress(Event{Kind: EventRetrying, Message: note})
+		select {
+		case <-time.After(retryPause * time.Duration(tries+1)):
+		case <-ctx.Done():
+			return err
+		}
 		if !s.engineBack(ctx) {
 			return err
 		}
@@ -272,7 +280,8 @@ func (s *session) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	for _, role := range slices.Sorted(maps.Keys(s.workspaces)) {
-		if err := s.workspaces[role].Close(ctx); err != nil {
+		err := s.workspaces[role].Close(ctx)
+		if err != nil && !errors.Is(err, runner.ErrEngineDown) { // that is told once, with the fault it was
 			s.deps.Progress(Event{Kind: EventWarning, Role: role, Message: fmt.Sprintf("remove workspace: %v", err)})
 		}
 	}

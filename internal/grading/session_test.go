@@ -333,8 +333,7 @@ func TestSessionFaultsOfOurs(t *testing.T) {
 		{"page cache", "cache", disk, 1, true},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		inBubble(t, tt.name, func(t *testing.T) {
 			failures := 0
 			s := &stage{fail: func(step string) error {
 				if step != tt.at || failures >= tt.times {
@@ -366,6 +365,14 @@ func TestSessionFaultsOfOurs(t *testing.T) {
 	}
 }
 
+// inBubble runs a part of a test whose pauses take no time.
+func inBubble(t *testing.T, name string, part func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, part)
+	})
+}
+
 func TestSessionWaitsForTheEngine(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -375,31 +382,28 @@ func TestSessionWaitsForTheEngine(t *testing.T) {
 		"it is being restarted": {engineBackWithin - 2*time.Second, false},
 		"it has gone for good":  {time.Hour, true},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				var gone time.Time
-				s := &stage{}
-				s.fail = func(step string) error {
-					if step == "main candidate 1" && gone.IsZero() {
-						gone = time.Now()
-						return fmt.Errorf("%s: %w", step, runner.ErrEngineDown)
-					}
-					if step == "info" && !gone.IsZero() && time.Since(gone) < tt.away {
-						return runner.ErrEngineDown
-					}
-					return nil
+		inBubble(t, name, func(t *testing.T) {
+			var gone time.Time
+			s := &stage{}
+			s.fail = func(step string) error {
+				if step == "main candidate 1" && gone.IsZero() {
+					gone = time.Now()
+					return fmt.Errorf("%s: %w", step, runner.ErrEngineDown)
 				}
-				ev, err := s.grade(t.Context(), "standard")
-				assert.Zero(t, s.open, "nothing is left behind")
-				if tt.fails {
-					require.ErrorIs(t, err, runner.ErrEngineDown)
-					require.ErrorContains(t, err, "main candidate 1", "the fault itself is told, not that of the question")
-					return
+				if step == "info" && !gone.IsZero() && time.Since(gone) < tt.away {
+					return runner.ErrEngineDown
 				}
-				require.NoError(t, err)
-				assert.Equal(t, []string{"run candidate on scenario main: engine is not reachable"}, ev.Faults)
-			})
+				return nil
+			}
+			ev, err := s.grade(t.Context(), "standard")
+			assert.Zero(t, s.open, "nothing is left behind")
+			if tt.fails {
+				require.ErrorIs(t, err, runner.ErrEngineDown)
+				require.ErrorContains(t, err, "main candidate 1", "the fault itself is told, not that of the question")
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, []string{"run candidate on scenario main: engine is not reachable"}, ev.Faults)
 		})
 	}
 }

@@ -83,12 +83,12 @@ func WriteFiles(dir string, ev *evidence.Grading, report *Report, pages ...Page)
 	files = append(files, Page{ReportFile, bytesOf(text)}) // last: where it is, everything is
 	for _, f := range files {
 		if err := f.create(partial); err != nil {
-			return fmt.Errorf("write %s: %w", f.Name, err)
+			return &fs.PathError{Op: "write", Path: filepath.Join(dir, f.Name), Err: err} // the place that was asked for
 		}
 	}
 	for _, f := range files {
 		if err := os.Rename(filepath.Join(partial, f.Name), filepath.Join(dir, f.Name)); err != nil {
-			return fmt.Errorf("write %s: %w", f.Name, err)
+			return &fs.PathError{Op: "write", Path: filepath.Join(dir, f.Name), Err: err} // the place that was asked for
 		}
 	}
 	return nil

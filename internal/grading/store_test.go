@@ -166,7 +166,7 @@ func TestWriteFilesSaysWhatFailed(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, ReportFile), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ReportFile, "x"), nil, 0o600))
 	err = WriteFiles(dir, story{}.grading(), story{}.judge(t))
-	require.ErrorContains(t, err, "write report.json")
+	require.ErrorContains(t, err, "report.json")
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	require.NoError(t, err)
 	assert.Empty(t, left, "the temporary file is removed")
@@ -185,7 +185,7 @@ func TestWriteFilesLeavesNothingHalf(t *testing.T) {
 	dir := filepath.Join(top, "made", "on the way")
 	err := WriteFiles(dir, story{}.grading(), story{}.judge(t), page(full))
 	require.ErrorIs(t, err, full)
-	require.ErrorContains(t, err, "write report.html")
+	require.ErrorContains(t, err, "write "+filepath.Join(dir, "report.html"))
 	assert.NoDirExists(t, filepath.Join(top, "made"))
 
 	require.NoError(t, WriteFiles(dir, story{}.grading(), story{}.judge(t), page(nil)))
