@@ -304,7 +304,7 @@ func (b *attackBench) stage(t *testing.T, a attack) runner.Workspace {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(a.dir)))
-	for _, shared := range []string{"attempt.mjs", "hostile.mjs"} {
+	for _, shared := range []string{"attempt.mjs", "hostile.mjs", "built.mjs"} {
 		copyFile(t, filepath.Join("attacks", shared), filepath.Join(dir, shared), 0o644)
 	}
 	if a.Tool {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"io"
+
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/graders"
@@ -37,36 +40,26 @@ func (a *app) driverCommand() *cobra.Command {
 	}
 }
 
-// diskWatchName is the subcommand that makes this binary the watch of what a build writes.
-const diskWatchName = "disk-watch"
+// The subcommands that make this binary what stands beside a build.
+const (
+	diskWatchName = "disk-watch"
+	egressName    = "egress-proxy"
+)
 
-// diskWatchCommand watches what a build writes.
-func (a *app) diskWatchCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:                diskWatchName,
-		Short:              "Watch what a build writes to disk (started by assay itself)",
-		Hidden:             true,
-		DisableFlagParsing: true,
-		Args:               cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return diskwatch.Main(cmd.Context(), args, a.out)
-		},
+// helperCommands are what runs in containers beside a build. People have no use for them.
+func (a *app) helperCommands() []*cobra.Command {
+	helper := func(name, short string, run func(context.Context, []string, io.Writer) error) *cobra.Command {
+		return &cobra.Command{
+			Use:                name,
+			Short:              short + " (started by assay itself)",
+			Hidden:             true,
+			DisableFlagParsing: true,
+			Args:               cobra.ArbitraryArgs,
+			RunE:               func(cmd *cobra.Command, args []string) error { return run(cmd.Context(), args, a.out) },
+		}
 	}
-}
-
-// egressName is the subcommand that makes this binary the proxy of the build phase.
-const egressName = "egress-proxy"
-
-// egressCommand is the proxy of the build phase.
-func (a *app) egressCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:                egressName,
-		Short:              "Let a build reach the npm registry and nothing else (started by assay itself)",
-		Hidden:             true,
-		DisableFlagParsing: true,
-		Args:               cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return egress.Main(cmd.Context(), args, a.out)
-		},
+	return []*cobra.Command{
+		helper(diskWatchName, "Watch what a build writes to disk", diskwatch.Main),
+		helper(egressName, "Let a build reach the npm registry and nothing else", egress.Main),
 	}
 }

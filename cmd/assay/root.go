@@ -168,7 +168,8 @@ measures event loop, memory and results from outside, and writes a report.
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
 	root.AddCommand(a.listCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(),
 		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(),
-		a.driverCommand(), a.egressCommand(), a.diskWatchCommand(), a.neighbourCommand(), a.benchLoadCommand())
+		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand())
+	root.AddCommand(a.helperCommands()...)
 	for _, c := range append(root.Commands(), root) {
 		wrapArgs(c)
 	}

@@ -239,14 +239,18 @@ func (b *build) await(ctx, limited context.Context, c *candidate) (evidence.Exit
 		exit, hit := b.diskExit(written, after)
 		return exit, []evidence.LimitHit{hit}, nil
 	case errors.Is(cause, errBuildTimeout):
-		return evidence.Exit{
-			Status: evidence.TimedOut, Code: 128 + 9, Signal: "SIGKILL",
-			Detail: fmt.Sprintf("All build steps together may take %s.", b.spec.Timeout),
-		}, []evidence.LimitHit{{Limit: evidence.LimitTime, AtSeconds: after.Seconds(), Allowed: int64(b.spec.Timeout)}}, nil
+		exit := killed(evidence.TimedOut)
+		exit.Detail = fmt.Sprintf("All build steps together may take %s.", b.spec.Timeout)
+		return exit, []evidence.LimitHit{{Limit: evidence.LimitTime, AtSeconds: after.Seconds(), Allowed: int64(b.spec.Timeout)}}, nil
 	case res.Exit.Status == evidence.OOMKilled:
 		return res.Exit, []evidence.LimitHit{{Limit: evidence.LimitMemory, AtSeconds: after.Seconds(), Allowed: b.spec.MemoryBytes}}, nil
 	}
 	return res.Exit, nil, nil
+}
+
+// killed is the exit of a step that we have ended.
+func killed(status evidence.ExitStatus) evidence.Exit {
+	return evidence.Exit{Status: status, Code: 128 + 9, Signal: "SIGKILL"}
 }
 
 func (b *build) config(argv []string) *container.Config {

@@ -93,7 +93,7 @@ func watchHost(volume, step string, pids *int64) *container.HostConfig {
 
 // diskExit is the end of a step that wrote too much, and the limit that it reached.
 func (b *build) diskExit(o diskwatch.Over, after time.Duration) (evidence.Exit, evidence.LimitHit) {
-	exit := evidence.Exit{Status: evidence.DiskLimit, Code: 128 + 9, Signal: "SIGKILL"}
+	exit := killed(evidence.DiskLimit)
 	hit := evidence.LimitHit{Limit: evidence.LimitDisk, AtSeconds: after.Seconds(), Allowed: b.spec.DiskBytes}
 	switch {
 	case o.Deep:
