@@ -127,16 +127,22 @@ func (r *Recorder) Close() {
 // settleWithin is how long the rest of what an ended process has sent may take to be read.
 const settleWithin = 2 * time.Second
 
+// endQueue puts a connection that says nothing behind those that wait to be accepted. A process may have connected, sent all
+// and ended before the recorder had its turn: receive takes the first in the queue, and ours only when there is no other.
+func (r *Recorder) endQueue() {
+	conn, err := net.DialTimeout("tcp4", r.listener.Addr().String(), settleWithin)
+	if err != nil {
+		return // the first has been accepted: nothing listens any more
+	}
+	_ = conn.Close()
+}
+
 // Diagnose explains the execution, which began at started and has ended.
 func (r *Recorder) Diagnose(x *evidence.Execution, started time.Time) *evidence.Diagnosis {
-	r.mu.Lock()
-	connected := r.conn != nil
-	r.mu.Unlock()
-	if connected {
-		select {
-		case <-r.done:
-		case <-time.After(settleWithin): // a child of it may hold the connection open
-		}
+	r.endQueue()
+	select {
+	case <-r.done:
+	case <-time.After(settleWithin): // a child of it may hold the connection open
 	}
 	r.Close()
 	r.mu.Lock()

@@ -71,6 +71,23 @@ func TestRecorderWithoutAClient(t *testing.T) {
 	r.Close()
 }
 
+// TestRecorderTakesWhatWaits in the queue: a process that connected, sent all and ended before the recorder had its turn.
+func TestRecorderTakesWhatWaits(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	r := &Recorder{listener: l, began: time.Now(), done: make(chan struct{})}
+	conn := dial(t, r)
+	for _, m := range []string{hello, stall, `{"t":"end"}`} {
+		_, err := conn.Write(frame(m))
+		require.NoError(t, err)
+	}
+	require.NoError(t, conn.Close())
+	r.endQueue()
+	go r.receive()
+	assert.Equal(t, 1, r.Diagnose(execution(), r.began).StallCount)
+}
+
 // TestRecorderIsNotHeldUp by a client that never ends, one that promises much, or a second one.
 func TestRecorderIsNotHeldUp(t *testing.T) {
 	t.Parallel()
