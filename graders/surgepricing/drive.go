@@ -11,8 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/loopback"
+	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
 )
@@ -21,15 +23,10 @@ import (
 const execution = "service"
 
 const (
-	// readyWithin is the contract's time to answer GET /healthz for the first time, readyEvery how often it is tried.
-	readyWithin = 10 * time.Second
-	readyEvery  = 10 * time.Millisecond
 	// calm is how long a service has nothing but quotes to answer, before and after its rebuilds.
 	calm = 800 * time.Millisecond
 	// caseWithin bounds a single request of the contract.
 	caseWithin = 5 * time.Second
-	// reserve is what is left of the time of a run for its end.
-	reserve = 3 * time.Second
 	// beatHz is the rate of the heartbeat and that of the quotes beside it; they are due in turn.
 	beatHz = 100
 	// loadFirst is the number of the first question of the open load; those of the heartbeat come before.
@@ -51,29 +48,13 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 	}
 	d := driver{pod: pod, params: p, addr: net.JoinHostPort("127.0.0.1", port), asker: newAsker(p.Seed, "questions")}
 	d.makeRequests() // before the process starts: it has its core to itself, but memory and caches are shared
-	limit := p.TimeoutNs
-	if limit > 0 {
-		limit -= reserve
-	} else {
-		limit = time.Hour
-	}
-	proc, err := pod.Start(ctx, workload.Command{Name: execution, Env: map[string]string{"PORT": port}})
+	d.svc, err = service.Start(ctx, pod, service.Options{Name: execution, Port: port, Timeout: p.TimeoutNs})
 	if err != nil {
-		return nil, fmt.Errorf("start submission: %w", err)
+		return nil, err
 	}
-	d.proc = proc
-	within, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	go func() { // nothing waits for answers of a process that has ended
-		select {
-		case <-proc.Done():
-			cancel()
-		case <-within.Done():
-		}
-	}()
-	e, err := d.run(ctx, within)
+	e, err := d.run(ctx)
 	if err != nil {
-		return nil, errors.Join(err, workload.Abandon(ctx, d.proc))
+		return nil, errors.Join(err, d.svc.Abandon(ctx))
 	}
 	return []evidence.Execution{e}, nil
 }
@@ -84,10 +65,9 @@ type driver struct {
 	params params
 	addr   string
 	asker  asker
-	proc   workload.Process
+	svc    *service.Service
 
 	requests map[string][]byte // by load
-	epoch    time.Time         // when the service was ready
 	facts    facts
 	answered atomic.Int64
 	mu       sync.Mutex // guards facts.Loads
@@ -97,64 +77,36 @@ type driver struct {
 func (d *driver) makeRequests() {
 	d.requests = make(map[string][]byte, len(d.params.Loads))
 	for _, l := range d.params.Loads {
-		d.requests[l.ID] = request(d.addr, http.MethodPost, "/rebuild", l.body(d.params.Seed), false)
+		d.requests[l.ID] = exchange.Request(d.addr, http.MethodPost, "/rebuild", l.body(d.params.Seed), false)
 	}
 }
 
-// run does everything from the start of the process to its end. ctx is the run's, within the service's.
-func (d *driver) run(ctx, within context.Context) (evidence.Execution, error) {
+// run does everything from the start of the process to its end.
+func (d *driver) run(ctx context.Context) (evidence.Execution, error) {
 	d.facts = facts{ReadyNs: -1, Loads: map[string]*answer{}}
 	d.tell()
 	var hb *evidence.Heartbeat
 	var curves []evidence.Series
-	if d.ready(within) {
+	if d.svc.Ready() {
+		d.facts.ReadyNs = d.svc.ReadyNs
 		var err error
-		if hb, curves, err = d.serve(ctx, within); err != nil {
+		if hb, curves, err = d.serve(ctx, d.svc.Within()); err != nil {
 			return evidence.Execution{}, err
 		}
 	}
-	if ctx.Err() != nil {
-		return evidence.Execution{}, context.Cause(ctx)
-	}
-	select {
-	case <-d.proc.Done():
-		d.facts.Ended = true
-	default:
-	}
-	if err := d.proc.Kill(); err != nil {
-		return evidence.Execution{}, fmt.Errorf("end submission: %w", err)
-	}
-	e, err := d.proc.Wait(ctx)
+	d.facts.Ended = d.svc.Ended()
+	e, err := d.svc.End(ctx, d.facts)
 	if err != nil {
-		return evidence.Execution{}, fmt.Errorf("wait for submission: %w", err)
-	}
-	if e.Facts, err = json.Marshal(d.facts); err != nil {
-		return evidence.Execution{}, fmt.Errorf("write facts: %w", err)
+		return evidence.Execution{}, err
 	}
 	e.Heartbeat = hb
 	e.Series = append(e.Series, curves...)
 	return e, nil
 }
 
-// ready waits for the first good answer.
-func (d *driver) ready(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
-	defer cancel()
-	knock := request(d.addr, http.MethodGet, "/healthz", nil, false)
-	for ctx.Err() == nil {
-		if a := send(ctx, d.addr, d.proc.Started(), knock); a.Status == http.StatusOK {
-			d.epoch = time.Now()
-			d.facts.ReadyNs = int64(d.epoch.Sub(d.proc.Started()))
-			return true
-		}
-		pause(ctx, readyEvery)
-	}
-	return false
-}
-
 // serve asks for quotes all the time, and for rebuilds as the scenario wants it.
 func (d *driver) serve(ctx, within context.Context) (*evidence.Heartbeat, []evidence.Series, error) {
-	log := &quoteLog{epoch: d.epoch}
+	log := &quoteLog{epoch: d.svc.Epoch}
 	beats, err := d.heartbeat(ctx, log)
 	if err != nil {
 		return nil, nil, err
@@ -175,14 +127,14 @@ func (d *driver) serve(ctx, within context.Context) (*evidence.Heartbeat, []evid
 	_, load := quotes.Stop()
 	load.Name = SeriesQuotes
 	// Both are drawn since the start of the process, as everything else is.
-	late := d.epoch.Sub(d.proc.Started()).Seconds()
+	late := d.svc.Epoch.Sub(d.svc.Process.Started()).Seconds()
 	for _, s := range []*evidence.Series{&curve, &load} {
 		for i := range s.T {
 			s.T[i] += late
 		}
 	}
 	hb, open := beats.Window(from, to), quotes.Window(from, to)
-	d.facts.From, d.facts.To = from.Sub(d.epoch).Seconds(), to.Sub(d.epoch).Seconds()
+	d.facts.From, d.facts.To = from.Sub(d.svc.Epoch).Seconds(), to.Sub(d.svc.Epoch).Seconds()
 	d.facts.Load = &open
 	d.facts.Quotes = log.taken()
 	return &hb, []evidence.Series{curve, load}, nil
@@ -193,9 +145,9 @@ const SeriesQuotes = "quotes"
 
 // heartbeat alternates GET /healthz and a quote: who lets another thread answer the first must still answer the second.
 func (d *driver) heartbeat(ctx context.Context, log *quoteLog) (*heartbeat.Monitor, error) {
-	health := request(d.addr, http.MethodGet, "/healthz", nil, true)
+	health := exchange.Request(d.addr, http.MethodGet, "/healthz", nil, true)
 	return heartbeat.Start(ctx, heartbeat.Options{
-		Addr: d.addr, Start: d.epoch, Hz: beatHz, Stolen: d.proc.Stolen, Began: d.proc.Began, Target: "GET /healthz and POST /quote, in turn",
+		Addr: d.addr, Start: d.svc.Epoch, Hz: beatHz, Stolen: d.svc.Process.Stolen, Began: d.svc.Process.Began, Target: "GET /healthz and POST /quote, in turn",
 		Request: func(i int) []byte {
 			if i%2 == 0 {
 				return health
@@ -214,24 +166,24 @@ func (d *driver) heartbeat(ctx context.Context, log *quoteLog) (*heartbeat.Monit
 // openLoad asks for quotes half way between the beats.
 func (d *driver) openLoad(ctx context.Context, log *quoteLog) (*heartbeat.Monitor, error) {
 	return heartbeat.Start(ctx, heartbeat.Options{
-		Addr: d.addr, Start: d.epoch.Add(time.Second / beatHz / 2), Hz: beatHz, Stolen: d.proc.Stolen, Began: d.proc.Began, Target: "POST /quote",
+		Addr: d.addr, Start: d.svc.Epoch.Add(time.Second / beatHz / 2), Hz: beatHz, Stolen: d.svc.Process.Stolen, Began: d.svc.Process.Began, Target: "POST /quote",
 		Request: func(i int) []byte { return d.quote(loadFirst + i) },
 		Check:   func(a heartbeat.Answer) bool { return log.check(loadFirst+a.Beat, a) },
 	})
 }
 
 func (d *driver) quote(number int) []byte {
-	return request(d.addr, http.MethodPost, "/quote", d.asker.question(number).body(), true)
+	return exchange.Request(d.addr, http.MethodPost, "/quote", d.asker.question(number).body(), true)
 }
 
 // rebuilds is the measured scenario: a wave at once, then the large one.
 func (d *driver) rebuilds(ctx context.Context) (from, to time.Time) {
-	pause(ctx, calm)
+	service.Pause(ctx, calm)
 	from = time.Now()
 	d.atOnce(ctx, d.params.Loads[:waveLoads])
 	d.atOnce(ctx, d.params.Loads[waveLoads:])
 	to = time.Now()
-	pause(ctx, calm)
+	service.Pause(ctx, calm)
 	return from, to
 }
 
@@ -253,13 +205,13 @@ func (d *driver) burst(ctx context.Context) (from, to time.Time) {
 func (d *driver) atOnce(ctx context.Context, loads []load) (sent float64) {
 	type ready struct {
 		load load
-		x    *exchange
+		x    *exchange.Exchange
 	}
 	var list []ready
 	for _, l := range loads {
-		x, err := dial(ctx, d.addr, d.epoch)
+		x, err := exchange.Dial(ctx, d.addr, d.svc.Epoch)
 		if err != nil {
-			d.keep(l.ID, &answer{Sent: time.Since(d.epoch).Seconds(), Got: time.Since(d.epoch).Seconds(), Error: reason(ctx, err)})
+			d.keep(l.ID, (*answer)(exchange.Failed(ctx, d.svc.Epoch, err)))
 			continue
 		}
 		list = append(list, ready{l, x})
@@ -268,12 +220,12 @@ func (d *driver) atOnce(ctx context.Context, loads []load) (sent float64) {
 	var latest atomic.Int64
 	for _, r := range list {
 		wg.Go(func() {
-			a := r.x.do(ctx, d.requests[r.load.ID], func() {
-				now := int64(time.Since(d.epoch))
+			a := r.x.Do(ctx, d.requests[r.load.ID], func() {
+				now := int64(time.Since(d.svc.Epoch))
 				for old := latest.Load(); now > old && !latest.CompareAndSwap(old, now); old = latest.Load() {
 				}
 			})
-			d.keep(r.load.ID, a)
+			d.keep(r.load.ID, (*answer)(a))
 		})
 	}
 	wg.Wait()
@@ -301,18 +253,8 @@ func (d *driver) ask(ctx context.Context, part string, cases []contractCase) {
 			return
 		}
 		one, cancel := context.WithTimeout(ctx, caseWithin)
-		a := send(one, d.addr, d.epoch, request(d.addr, c.Method, c.Path, []byte(c.Body), false))
+		a := exchange.Send(one, d.addr, d.svc.Epoch, exchange.Request(d.addr, c.Method, c.Path, []byte(c.Body), false))
 		cancel()
-		d.facts.Cases[part+"/"+c.ID] = a
-	}
-}
-
-// pause waits, or returns early when ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+		d.facts.Cases[part+"/"+c.ID] = (*answer)(a)
 	}
 }

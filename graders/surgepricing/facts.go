@@ -3,6 +3,7 @@ package surgepricing
 import (
 	"strconv"
 
+	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -28,15 +29,7 @@ type facts struct {
 }
 
 // answer is what came back for one request.
-type answer struct {
-	Sent        float64 `json:"sent"` // when the request had been written
-	Got         float64 `json:"got"`
-	Status      int     `json:"status"`
-	ContentType string  `json:"contentType,omitempty"`
-	RetryAfter  string  `json:"retryAfter,omitempty"`
-	Body        string  `json:"body,omitempty"`
-	Error       string  `json:"error,omitempty"` // why there was no complete answer
-}
+type answer exchange.Answer
 
 // quotes are records of quotes as columns: there are thousands.
 type quotes struct {

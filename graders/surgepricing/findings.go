@@ -3,6 +3,8 @@ package surgepricing
 import (
 	"fmt"
 
+	"github.com/assay-run/assay/graders/exchange"
+	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -58,7 +60,7 @@ func (r *run) death() signs.Death {
 		}
 		return signs.Death{Code: codeCrash, Detail: fmt.Sprintf("It ended by itself after %s, with exit code 0; a service goes on.", signs.Seconds(r.exec.DurationNs))}
 	case r.facts.ReadyNs < 0:
-		return signs.Death{Code: codeHang, Detail: fmt.Sprintf("GET /healthz was not answered by 200 within %.0f s of the start.", readyWithin.Seconds())}
+		return signs.Death{Code: codeHang, Detail: fmt.Sprintf("GET /healthz was not answered by 200 within %.0f s of the start.", service.ReadyWithin.Seconds())}
 	}
 	return signs.Death{}
 }
@@ -76,7 +78,7 @@ func (r *run) firstWrong() string {
 // unanswered is the first rebuild that had room and got no answer in all the time.
 func (r *run) unanswered() (string, *answer) {
 	for _, k := range r.truth.Loads {
-		if a := r.facts.Loads[k.ID]; a != nil && a.Error == timeUsedUp {
+		if a := r.facts.Loads[k.ID]; a != nil && a.Error == exchange.TimeUsedUp {
 			return k.ID, a
 		}
 	}

@@ -1,7 +1,6 @@
 package surgepricing
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -13,42 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/graders/heartbeat"
-	"github.com/assay-run/assay/graders/loopback/loopbacktest"
 	"github.com/assay-run/assay/internal/evidence"
 )
-
-// FuzzExchange reads what a service says as the answer to one request: what is taken and kept of it is bounded, and how it is cut into segments
-// changes nothing.
-func FuzzExchange(f *testing.F) {
-	for _, seed := range []string{
-		"", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 32\r\n\r\n{\"epoch\":1,\"checksum\":\"0011aabb\"}",
-		"HTTP/1.1 503 Busy\r\nRetry-After: 1\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n{}",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1\r\n}\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort",
-		"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + strings.Repeat("\xff{", 2500), "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Type: " + strings.Repeat("\xc3\xa4", 300) + "\r\n\r\n",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, said []byte) {
-		ask := func(p *loopbacktest.Peer) *answer {
-			a := (&exchange{nc: p, epoch: time.Now()}).do(context.Background(), nil, nil)
-			assert.True(t, p.Closed)
-			assert.LessOrEqual(t, p.Taken, 64<<10)
-			return a
-		}
-		a, b := ask(loopbacktest.Says(said)), ask(loopbacktest.Trickles(said))
-		a.Sent, a.Got, b.Sent, b.Got = 0, 0, 0, 0
-		assert.Equal(t, a, b, "byte by byte it is the same")
-		for _, text := range []string{a.Body, a.ContentType, a.RetryAfter} {
-			assert.True(t, utf8.ValidString(text), "it goes into the evidence, which is JSON")
-		}
-		assert.LessOrEqual(t, len(a.Body), 3*bodyLimit, "a broken byte becomes U+FFFD")
-		assert.LessOrEqual(t, len(a.ContentType), 3*headerLimit)
-		assert.LessOrEqual(t, len(a.RetryAfter), 3*headerLimit)
-		assert.Contains(t, []string{"", "the connection was closed", "malformed answer"}, a.Error)
-		ask(loopbacktest.Repeats(said, said))
-	})
-}
 
 // small is a run of a few cells, and what a good service answers in it.
 func small(f *testing.F) (truth, facts) {

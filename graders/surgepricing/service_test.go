@@ -1,22 +1,20 @@
 package surgepricing
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/assay-run/assay/graders/service/servicetest"
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
 )
 
-// service is the contract in Go, with faults to choose.
-type service struct {
+// contract is what is asked, in Go, with faults to choose.
+type contract struct {
 	faults faults
 
 	mu    sync.Mutex
@@ -46,13 +44,13 @@ type faults struct {
 	ackEarly   bool
 }
 
-func newService(f faults) *service {
-	return &service{faults: f, room: make(chan struct{}, burstRoom), running: make(chan struct{}, 2), gone: make(chan struct{})}
+func newContract(f faults) *contract {
+	return &contract{faults: f, room: make(chan struct{}, burstRoom), running: make(chan struct{}, 2), gone: make(chan struct{})}
 }
 
-func (s *service) end() { s.once.Do(func() { close(s.gone) }) }
+func (s *contract) end() { s.once.Do(func() { close(s.gone) }) }
 
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *contract) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method + " " + r.URL.Path {
 	case "GET /healthz":
 		if s.faults.silent {
@@ -72,7 +70,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *service) refuse(w http.ResponseWriter, status int) {
+func (s *contract) refuse(w http.ResponseWriter, status int) {
 	if !s.faults.plainError {
 		w.Header().Set("Content-Type", "application/problem+json")
 	}
@@ -86,7 +84,7 @@ func whole(v any, low, high float64) (int64, bool) {
 	return int64(f), ok && f >= low && f <= high && f == float64(int64(f))
 }
 
-func (s *service) quote(w http.ResponseWriter, r *http.Request) {
+func (s *contract) quote(w http.ResponseWriter, r *http.Request) {
 	var body map[string]any
 	err := json.NewDecoder(r.Body).Decode(&body)
 	id, ok := whole(body["cell"], 0, maxID)
@@ -137,7 +135,7 @@ func parse(r *http.Request, lenient bool) ([]cell, int, bool) {
 	return cells, int(iterations), ok
 }
 
-func (s *service) rebuild(w http.ResponseWriter, r *http.Request) {
+func (s *contract) rebuild(w http.ResponseWriter, r *http.Request) {
 	if s.faults.dies {
 		s.end()
 		panic(http.ErrAbortHandler)
@@ -194,86 +192,16 @@ func (s *service) rebuild(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"epoch": epoch, "checksum": sum})
 }
 
-// fakePod runs a service in this process.
-type fakePod struct {
-	service *service
-	started *fakeProcess
-}
-
-func (p *fakePod) Start(ctx context.Context, c workload.Command) (workload.Process, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:"+c.Env["PORT"])
-	if err != nil {
-		return nil, err
+// podOf runs a service in this process.
+func podOf(s *contract) *servicetest.Pod {
+	if s.faults.exits {
+		s.end()
 	}
-	f := &fakeProcess{began: time.Now(), done: make(chan struct{}), service: p.service, name: c.Name}
-	f.server = &http.Server{Handler: p.service, ReadHeaderTimeout: time.Minute}
-	go func() { _ = f.server.Serve(l) }()
-	go func() {
-		select {
-		case <-p.service.gone:
-		case <-ctx.Done():
-		}
-		f.close()
-	}()
-	if p.service.faults.exits {
-		p.service.end()
+	return &servicetest.Pod{
+		Serve:  func(workload.Command) (http.Handler, <-chan struct{}) { return s, s.gone },
+		Killed: s.end,
+		Usage:  evidence.Usage{MaxThreads: 13, MaxProcesses: 1, MemoryPeakBytes: 60 << 20, CPUNs: 1e9},
 	}
-	p.started = f
-	return f, nil
-}
-
-func (*fakePod) ReadOutput(string, int64) evidence.File { return evidence.File{} }
-func (*fakePod) ClearOutput() error                     { return nil }
-func (*fakePod) Paths() workload.Paths                  { return workload.Paths{} }
-func (*fakePod) Report(workload.Progress)               {}
-
-type fakeProcess struct {
-	began   time.Time
-	name    string
-	done    chan struct{}
-	once    sync.Once
-	server  *http.Server
-	service *service
-	killed  atomic.Bool
-}
-
-func (f *fakeProcess) close() {
-	f.once.Do(func() {
-		_ = f.server.Close()
-		close(f.done)
-	})
-}
-
-func (f *fakeProcess) Started() time.Time     { return f.began }
-func (f *fakeProcess) Done() <-chan struct{}  { return f.done }
-func (f *fakeProcess) ReadBytes() int64       { return 0 }
-func (*fakeProcess) Stolen() []workload.Pause { return nil }
-
-func (*fakeProcess) Began(_, _, _ time.Time) (time.Time, bool) { return time.Time{}, false }
-
-func (f *fakeProcess) Kill() error {
-	select {
-	case <-f.done: // it was gone before
-	default:
-		f.killed.Store(true)
-		f.service.end()
-		<-f.done
-	}
-	return nil
-}
-
-func (f *fakeProcess) Wait(ctx context.Context) (evidence.Execution, error) {
-	select {
-	case <-f.done:
-	case <-ctx.Done():
-		return evidence.Execution{}, errors.New("still running")
-	}
-	e := evidence.Execution{Name: f.name, Exit: evidence.Exit{Status: evidence.Exited}, DurationNs: int64(time.Since(f.began))}
-	if f.killed.Load() {
-		e.Exit = evidence.Exit{Status: evidence.Signaled, Signal: "SIGKILL", Code: 137}
-	}
-	e.Usage = evidence.Usage{MaxThreads: 13, MaxProcesses: 1, MemoryPeakBytes: 60 << 20, CPUNs: 1e9}
-	return e, nil
 }
 
 // graded drives a service through a scenario and judges it.
@@ -293,7 +221,7 @@ func graded(t *testing.T, k kind, f faults, timeout time.Duration) evidence.Meas
 	if err != nil {
 		t.Fatal(err)
 	}
-	executions, err := New().Drive(t.Context(), &fakePod{service: newService(f)}, raw)
+	executions, err := New().Drive(t.Context(), podOf(newContract(f)), raw)
 	if err != nil {
 		t.Fatal(err)
 	}
