@@ -113,6 +113,8 @@ func (a *app) nextStep(err error) string {
 		return free + "Run `assay setup` once; it makes the images."
 	case errors.Is(err, runner.ErrEngineFull):
 		return free + "Free some space on the engine's disk (`docker system df` shows what takes it), and run it again."
+	case errors.Is(err, runner.ErrMeddled):
+		return free + "See who else uses the engine (`docker events --since 1h` shows what was done), and run it again."
 	case errors.Is(err, dataset.ErrNoSpace):
 		return free + "Make room as said above, and run it again."
 	case diskFull(err):
