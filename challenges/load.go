@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/schemas"
@@ -24,8 +25,14 @@ const maxManifestBytes = 256 << 10
 type Kind struct {
 	// Metrics are the numbers that expressions may name.
 	Metrics []evidence.MetricDoc
-	// Check validates the settings of a scenario; nil accepts any.
+	// Settings is the JSON Schema of the settings; nil when only Check knows them.
+	Settings []byte
+	// Check validates the settings of a scenario; nil accepts any. An error that has a SettingPath, or several joined ones, says which
+	// setting it is about.
 	Check func(with map[string]any) error
+	// Files are the files of the challenge that the settings name, all of which must be there; nil for a workload without any. Its
+	// errors are like those of Check.
+	Files func(with map[string]any, files fs.FS) ([]string, error)
 }
 
 // Kinds are the workloads by name.
@@ -69,6 +76,8 @@ func Load(fsys fs.FS, dir string, kinds Kinds) (*Challenge, error) {
 	if err := l.problems.OrNil(); err != nil {
 		return nil, err
 	}
+	slices.Sort(l.used)
+	ch.Used = slices.Compact(l.used)
 	if ch.Digest, err = digest(files, ch); err != nil {
 		return nil, err
 	}
