@@ -43,7 +43,9 @@ type Preparation struct {
 	// CacheLimit is how many bytes all data sets together may take; 0 for the default of the cache.
 	CacheLimit int64
 	Files      fs.FS // the challenge's folder, for settings that name files in it
-	Report     func(workload.Progress)
+	// MemoryBytes is the memory limit of the submission; 0 for that of every one.
+	MemoryBytes int64
+	Report      func(workload.Progress)
 }
 
 // Prepared is a scenario ready to run.
@@ -58,4 +60,15 @@ type Prepared struct {
 	Bytes    int64           // size of the work, for progress
 	// Release gives the data up, so that the cache may remove them; to be called when no run needs them any more. May be nil.
 	Release func()
+}
+
+// Settings is a Grader whose settings have a JSON Schema, so that mistakes in them are told with line and column, and which may name
+// files of the challenge.
+type Settings interface {
+	Grader
+	// SettingsSchema is the JSON Schema of "with:". Its descriptions are the documentation of the settings.
+	SettingsSchema() []byte
+	// CheckFiles checks the files that settings name, which Check has passed, and returns their paths in the challenge's folder:
+	// they decide a grading. Its errors are as those of Check.
+	CheckFiles(with map[string]any, files fs.FS) ([]string, error)
 }
