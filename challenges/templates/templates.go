@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-//go:embed all:stdin-stdout all:file-in-file-out
+//go:embed all:stdin-stdout all:http-script
 var files embed.FS
 
 // placeholder is the id that the templates have.

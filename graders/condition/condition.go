@@ -10,6 +10,7 @@ import (
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 )
 
@@ -31,7 +32,8 @@ type SyntaxError struct {
 // Error is the message.
 func (e *SyntaxError) Error() string { return e.Message }
 
-// Bool compiles a condition over the variables of env, of which the types count. Its error is a *SyntaxError.
+// Bool compiles a condition over the variables of env, of which the types count; nil stands for one of any type. Its error is a
+// *SyntaxError.
 func Bool(source string, env map[string]any) (*Expression, error) {
 	return compile(source, env, expr.AsBool())
 }
@@ -42,7 +44,14 @@ func Value(source string, env map[string]any) (*Expression, error) {
 }
 
 func compile(source string, env map[string]any, more ...expr.Option) (*Expression, error) {
-	options := []expr.Option{expr.Env(env), expr.MaxNodes(maxNodes), expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat")}
+	shape := types.Map{}
+	for name, v := range env {
+		shape[name] = types.Any
+		if v != nil {
+			shape[name] = types.TypeOf(v)
+		}
+	}
+	options := []expr.Option{expr.Env(shape), expr.MaxNodes(maxNodes), expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat")}
 	program, err := expr.Compile(source, append(options, more...)...)
 	if err == nil {
 		return &Expression{source, program}, nil
