@@ -30,6 +30,8 @@ type Challenge struct {
 	Fixtures  []Fixture
 	// Files is the challenge's folder.
 	Files fs.FS
+	// Used are the files in it that settings of scenarios name, by path, sorted.
+	Used []string
 	// Digest is "sha256:…" over every file that decides a grading.
 	Digest string
 }
@@ -78,7 +80,7 @@ type Scenario struct {
 type ScenarioMode struct {
 	Pairs   int
 	Timeout time.Duration  // of one run
-	With    map[string]any // settings for the workload
+	With    map[string]any // settings for the workload, those of the mode over those of the scenario
 }
 
 // Gate caps the score when it fails.

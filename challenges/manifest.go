@@ -3,6 +3,7 @@ package challenges
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -59,6 +60,7 @@ type manifestScenario struct {
 	Title    string                          `json:"title"`
 	Workload string                          `json:"workload"`
 	Measured bool                            `json:"measured"`
+	With     map[string]any                  `json:"with"`
 	Modes    map[string]manifestScenarioMode `json:"modes"`
 }
 
@@ -122,6 +124,8 @@ type loader struct {
 	problems schemas.Problems
 	// unknownMetrics is set when a workload is unknown: its metrics are then no mistakes of their own.
 	unknownMetrics bool
+	// used are the files of the challenge that settings name.
+	used []string
 }
 
 // fail notes a mistake in the value at path.
@@ -178,10 +182,20 @@ func (l *loader) scenario(s manifestScenario, i int) Scenario {
 		out.Modes[name] = ScenarioMode{
 			Pairs:   mode.Pairs,
 			Timeout: l.duration(mode.Timeout, at("scenarios", i, "modes", name, "timeout")),
-			With:    mode.With,
+			With:    merged(s.With, mode.With),
 		}
 	}
 	return out
+}
+
+// merged are the settings of a scenario with those of a mode over them; nil when there are none.
+func merged(scenario, mode map[string]any) map[string]any {
+	if scenario == nil {
+		return mode
+	}
+	with := maps.Clone(scenario)
+	maps.Copy(with, mode)
+	return with
 }
 
 func fixture(f manifestFixture) Fixture {

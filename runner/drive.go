@@ -197,7 +197,7 @@ func (d *drive) fillIn(r *protocol.Result) {
 			if !res.CutAt.IsZero() {
 				x.Limits = append(x.Limits, evidence.LimitHit{
 					Limit: evidence.LimitOutput, AtSeconds: min(max(0, res.CutAt.Sub(d.began[x.Name]).Seconds()), float64(x.DurationNs)/1e9),
-					Allowed: d.spec.Limits.WithDefaults().OutputBytes,
+					Allowed: d.kept[x.Name],
 				})
 			}
 		}

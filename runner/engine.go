@@ -120,6 +120,7 @@ type CandidateSpec struct {
 	Argv      []string
 	Env       map[string]string
 	Limits    Limits
+	Stdin     string // file on this host that it gets as standard input, read once; empty for one that has ended already
 }
 
 // Limits bound a submission. Zero means the default of Defaults.

@@ -23,6 +23,7 @@ type RunSpec struct {
 	Limits    Limits
 	Slot      Slot
 	DataDir   string
+	StdinDir  string // directory on this host with the files that processes get as standard input; never mounted
 	OutBytes  int64
 	Probe     bool          // preload the probe
 	Diagnose  bool          // preload the diagnosis too: the run explains, and must not be scored

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/fileio"
+	"github.com/assay-run/assay/graders/httpscript"
 	"github.com/assay-run/assay/graders/idle"
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/logaggregate"
@@ -19,7 +21,10 @@ import (
 
 // allGraders lists every kind of work there is.
 func allGraders() []graders.Grader {
-	return []graders.Grader{logaggregate.New(), surgepricing.New()}
+	return []graders.Grader{
+		logaggregate.New(), surgepricing.New(),
+		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(),
+	}
 }
 
 // driverCommand is what runs inside a pod, as process 1. People have no use for it.

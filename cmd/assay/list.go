@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -128,20 +127,4 @@ func copyTree(src fs.FS, dst string) error {
 		}
 		return os.WriteFile(target, data, 0o644)
 	})
-}
-
-// challenge finds one by its id.
-func (a *app) challenge(id string) (*challenges.Challenge, error) {
-	all, err := a.challenges()
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, 0, len(all))
-	for _, ch := range all {
-		if ch.ID == id {
-			return ch, nil
-		}
-		ids = append(ids, ch.ID)
-	}
-	return nil, usagef("There are: "+strings.Join(ids, ", ")+".", "no challenge is called %q", id)
 }

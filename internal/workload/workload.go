@@ -53,6 +53,11 @@ type Command struct {
 	Env        map[string]string `json:"env"`
 	Timeout    time.Duration     `json:"timeout"`    // ends it as evidence.TimedOut
 	InputBytes int64             `json:"inputBytes"` // recorded; 0 where the work has no size
+	// Stdin names the file of the scenario's input directory (graders.Prepared.StdinDir) that it gets as standard input, followed
+	// by its end; empty for a standard input that has ended already.
+	Stdin string `json:"stdin,omitempty"`
+	// OutputBytes is how much is kept of each of its standard output and its standard error; 0 for what is kept of every program.
+	OutputBytes int64 `json:"outputBytes,omitempty"`
 }
 
 // Process is a started submission.

@@ -191,7 +191,7 @@ func (b *build) step(ctx, limited context.Context, argv []string) (_ evidence.Bu
 		return evidence.BuildStep{}, errors.Join(err, b.e.removeContainer(ctx, id))
 	}
 	defer func() { err = errors.Join(err, c.Close(ctx)) }()
-	if err := c.start(ctx, argv); err != nil {
+	if err := c.start(ctx, argv, ""); err != nil {
 		return evidence.BuildStep{}, err
 	}
 	if err := b.noteStart(ctx, id); err != nil {

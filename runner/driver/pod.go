@@ -78,7 +78,7 @@ func (p *pod) Start(ctx context.Context, c workload.Command) (workload.Process, 
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
-	msg := &protocol.StartCandidate{Ref: e.ref, Name: c.Name, Args: c.Args, Env: maps.Clone(c.Env)}
+	msg := &protocol.StartCandidate{Ref: e.ref, Name: c.Name, Args: c.Args, Env: maps.Clone(c.Env), Stdin: c.Stdin, OutputBytes: c.OutputBytes}
 	if e.marker != "" {
 		if msg.Env == nil {
 			msg.Env = map[string]string{}

@@ -74,6 +74,7 @@ func Conformance(t *testing.T, open func(t *testing.T) (runner.Engine, Fixture))
 		{"reports signals", !fixture.Processes, testSignals},
 		{"reports a command that cannot be executed", !fixture.Processes, testNotStarted},
 		{"captures output and bounds it", false, testOutput},
+		{"gives standard input", !fixture.Processes, testStdin},
 		{"sets environment and working directory", !fixture.Processes, testEnvironment},
 		{"offers data", false, testData},
 		{"shares the output directory with the driver", false, testOut},

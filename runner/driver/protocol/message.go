@@ -98,6 +98,10 @@ type StartCandidate struct {
 	Name string            `json:"name"` // of the Execution; unique in the run
 	Args []string          `json:"args"`
 	Env  map[string]string `json:"env"`
+	// Stdin names the file of the run's input directory that it gets as standard input; empty for none.
+	Stdin string `json:"stdin,omitempty"`
+	// OutputBytes is how much is kept of each of its streams; 0 for the limit of the run.
+	OutputBytes int64 `json:"outputBytes,omitempty"`
 	// ProbePort is where the driver listens for the probe of this process; 0 when it does not.
 	ProbePort int `json:"probePort"`
 	// DiagnosePort is where the driver records for the diagnosis of this process; 0 when it does not.
