@@ -59,6 +59,7 @@ type manifestScenario struct {
 	Title    string                          `json:"title"`
 	Workload string                          `json:"workload"`
 	Measured bool                            `json:"measured"`
+	Services []string                        `json:"services"`
 	Modes    map[string]manifestScenarioMode `json:"modes"`
 }
 
@@ -173,7 +174,7 @@ func (l *loader) challenge(m manifest) *Challenge {
 }
 
 func (l *loader) scenario(s manifestScenario, i int) Scenario {
-	out := Scenario{ID: s.ID, Title: s.Title, Workload: s.Workload, Measured: s.Measured, Modes: map[string]ScenarioMode{}}
+	out := Scenario{ID: s.ID, Title: s.Title, Workload: s.Workload, Measured: s.Measured, Services: s.Services, Modes: map[string]ScenarioMode{}}
 	for name, mode := range s.Modes {
 		out.Modes[name] = ScenarioMode{
 			Pairs:   mode.Pairs,
