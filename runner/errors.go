@@ -14,6 +14,8 @@ var (
 	ErrEngineFull = errors.New("the disk of the container engine is full")
 	// ErrImageMissing means that an image that set-up makes is not there.
 	ErrImageMissing = errors.New("image is missing")
+	// ErrNoServices means that the engine has no services, such as databases.
+	ErrNoServices = errors.New("this engine has no services")
 	// ErrDriver means that our own driver failed or broke the protocol.
 	ErrDriver = errors.New("driver failed")
 )
