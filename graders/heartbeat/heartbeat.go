@@ -2,10 +2,10 @@ package heartbeat
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
+	"github.com/assay-run/assay/graders/wire"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -13,17 +13,11 @@ import (
 type Monitor struct {
 	o      Options
 	ledger *ledger
+	pool   *wire.Pool
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
 	answered chan struct{} // closed at the first good answer
-
-	mu      sync.Mutex
-	open    map[*conn]struct{} // every connection, to be closed at the end
-	idle    []*conn            // the last used one is used next: the others may then be closed by the server in peace
-	live    int                // connections and attempts to connect
-	waiting []int              // beats that are due, while all connections are busy
-	closed  bool
 
 	stop   sync.Once
 	end    time.Duration
@@ -38,10 +32,11 @@ func Start(ctx context.Context, o Options) (*Monitor, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	m := &Monitor{o: o, ledger: newLedger(o), cancel: cancel, open: map[*conn]struct{}{}, answered: make(chan struct{})}
+	m := &Monitor{o: o, ledger: newLedger(o), cancel: cancel, answered: make(chan struct{})}
+	m.pool = wire.NewPool(o.Addr, o.MaxInFlight, m.beat)
 	m.wg.Go(func() { // whoever waits for an answer is woken by the end of its connection
 		<-ctx.Done()
-		m.closeAll()
+		m.pool.Close()
 	})
 	m.wg.Go(func() { m.run(ctx) })
 	return m, nil
@@ -52,7 +47,7 @@ func (m *Monitor) Stop() (evidence.Heartbeat, evidence.Series) {
 	m.stop.Do(func() {
 		end := m.now()
 		m.cancel()
-		m.wg.Wait()
+		m.wait()
 		if m.o.Stolen != nil {
 			m.ledger.steal(m.o.Stolen(), m.o.Start)
 		}
@@ -67,6 +62,12 @@ func (m *Monitor) Stop() (evidence.Heartbeat, evidence.Series) {
 		m.end = end
 	})
 	return m.result, m.curve
+}
+
+// wait returns when all goroutines have ended. The schedule ends first: it is what gives the pool its work.
+func (m *Monitor) wait() {
+	m.wg.Wait()
+	m.pool.Wait()
 }
 
 // Answered waits for the first good answer and returns when it came; ok is false when none came in time or ctx ended.
@@ -96,11 +97,11 @@ func (m *Monitor) now() time.Duration { return time.Since(m.o.Start) }
 func (m *Monitor) run(ctx context.Context) {
 	next, ok := m.knock(ctx)
 	for i := next; ok && i < m.o.MaxBeats; i++ {
-		if !sleepUntil(ctx, m.o.Start.Add(m.ledger.due(i))) {
+		if !wire.SleepUntil(ctx, m.o.Start.Add(m.ledger.due(i))) {
 			return
 		}
 		m.ledger.open(i, m.now())
-		m.dispatch(ctx, i)
+		m.pool.Dispatch(ctx, i)
 	}
 }
 
@@ -108,10 +109,10 @@ func (m *Monitor) run(ctx context.Context) {
 // of the first beat after that, or false when ctx ended.
 func (m *Monitor) knock(ctx context.Context) (next int, ok bool) {
 	for i := m.ledger.number(m.now()); ; i = max(i+1, m.ledger.number(m.now())) {
-		if !sleepUntil(ctx, m.o.Start.Add(m.ledger.due(i))) {
+		if !wire.SleepUntil(ctx, m.o.Start.Add(m.ledger.due(i))) {
 			return 0, false
 		}
-		c, err := m.connect(ctx)
+		c, err := m.pool.Connect(ctx)
 		if err != nil {
 			continue // not listening yet
 		}
@@ -119,10 +120,7 @@ func (m *Monitor) knock(ctx context.Context) (next int, ok bool) {
 		if out != good && ctx.Err() == nil {
 			m.ledger.countFailed()
 		}
-		m.mu.Lock()
-		m.live++
-		m.release(c)
-		m.mu.Unlock()
+		m.pool.Adopt(c)
 		if out == good {
 			next = m.ledger.knocked(a.Got.Sub(m.o.Start))
 			close(m.answered)
@@ -131,55 +129,14 @@ func (m *Monitor) knock(ctx context.Context) (next int, ok bool) {
 	}
 }
 
-// dispatch gives a beat to an idle connection, or to a new one, or lets it wait.
-func (m *Monitor) dispatch(ctx context.Context, i int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var c *conn
-	switch n := len(m.idle); {
-	case n > 0:
-		c = m.idle[n-1]
-		m.idle = m.idle[:n-1]
-	case m.live < m.o.MaxInFlight:
-		m.live++
-	default:
-		m.waiting = append(m.waiting, i) // bounded by MaxBeats
-		return
-	}
-	m.wg.Go(func() { m.serve(ctx, c, i) })
-}
-
-// serve does beat i, then others that wait, over one connection.
-func (m *Monitor) serve(ctx context.Context, c *conn, i int) {
-	for more := true; more; {
-		c = m.beat(ctx, c, i)
-		m.mu.Lock()
-		if more = len(m.waiting) > 0 && ctx.Err() == nil; more {
-			i, m.waiting = m.waiting[0], m.waiting[1:]
-		} else {
-			m.release(c)
-		}
-		m.mu.Unlock()
-	}
-}
-
-// release puts a connection back, or its permission when it is gone. The caller holds mu.
-func (m *Monitor) release(c *conn) {
-	if c == nil {
-		m.live--
-		return
-	}
-	m.idle = append(m.idle, c)
-}
-
 // beat does one beat and returns the connection for the next one, or nil.
-func (m *Monitor) beat(ctx context.Context, c *conn, i int) *conn {
+func (m *Monitor) beat(ctx context.Context, c *wire.Conn, i int) *wire.Conn {
 	for reused := c != nil; ; reused = false {
 		var err error
 		out := broken
 		var a Answer
 		if c == nil {
-			c, err = m.connect(ctx)
+			c, err = m.pool.Connect(ctx)
 		}
 		if err == nil {
 			a, c, out = m.ask(c, i)
@@ -209,12 +166,12 @@ const (
 )
 
 // ask does the request of beat i. The connection comes back when it can be used again; otherwise it has been closed.
-func (m *Monitor) ask(c *conn, i int) (Answer, *conn, outcome) {
+func (m *Monitor) ask(c *wire.Conn, i int) (Answer, *wire.Conn, outcome) {
 	m.ledger.countSent()
-	a, keep, err := c.ask(m.o.Request(i))
-	a.Beat = i
+	got, keep, err := c.Ask(m.o.Request(i))
+	a := Answer{Beat: i, Status: got.Status, Body: got.Body, Sent: got.Sent, Got: got.Got}
 	if err != nil || !keep {
-		m.discard(c)
+		m.pool.Discard(c)
 		c = nil
 	}
 	switch {
@@ -224,60 +181,4 @@ func (m *Monitor) ask(c *conn, i int) (Answer, *conn, outcome) {
 		return a, c, wrong
 	}
 	return a, c, good
-}
-
-var errClosed = errors.New("heartbeat has ended")
-
-// connect opens a connection and registers it.
-func (m *Monitor) connect(ctx context.Context) (*conn, error) {
-	c, err := dial(ctx, m.o.Addr)
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return nil, errors.Join(errClosed, c.nc.Close())
-	}
-	m.open[c] = struct{}{}
-	return c, nil
-}
-
-// discard closes a connection. Its error means nothing: nobody waits for what was written.
-func (m *Monitor) discard(c *conn) {
-	_ = c.nc.Close()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.open, c)
-}
-
-// closeAll closes every connection, and refuses new ones.
-func (m *Monitor) closeAll() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.closed = true
-	for c := range m.open {
-		_ = c.nc.Close()
-	}
-	clear(m.open)
-}
-
-// restFor is the end of a wait that is slept through precisely, and without looking at ctx.
-const restFor = 1500 * time.Microsecond
-
-// sleepUntil returns false when ctx ended first.
-func sleepUntil(ctx context.Context, at time.Time) bool {
-	if d := time.Until(at) - restFor; d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	for d := time.Until(at); d > 0 && ctx.Err() == nil; d = time.Until(at) {
-		rest(d)
-	}
-	return ctx.Err() == nil
 }

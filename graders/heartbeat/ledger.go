@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/assay-run/assay/graders/latency"
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
 )
@@ -26,120 +27,17 @@ type ledger struct {
 	failed  int
 	first   time.Duration // of the first good answer; negative before it
 	late    time.Duration // largest lateness of the sender itself
-	// pauses are times in which the sender itself did not run, ascending and apart from each other.
-	pauses []pause
-	// stolen are times in which the machine did not let the submission run, in the same form.
-	stolen []pause
+	// pauses are times in which the sender itself did not run, or the machine did not let the submission run.
+	pauses latency.Pauses
 	// began tells when a stall began, after the first of these times and before the second; nil when nobody knows.
 	began func(after, at, until time.Duration) (time.Duration, bool)
-}
-
-// pause is a time in which the machine did not let this process run: a beat was due, and was noticed only at its end.
-type pause struct{ from, to time.Duration }
-
-const (
-	// pauseAtLeast is the lateness of the sender from which on it counts as not running. What is shorter is timer noise.
-	pauseAtLeast = 5 * time.Millisecond
-	// maxPaused is the share of a run that pauses may take to be forgiven. A submission that could keep this process from
-	// running would hide its own stalls, and a machine that does so all the time measures nothing.
-	maxPaused = 0.1
-)
-
-// paused records how late the sender noticed a beat. The caller holds mu.
-func (l *ledger) paused(due, now time.Duration) {
-	if now-due < pauseAtLeast {
-		return
-	}
-	if n := len(l.pauses); n > 0 && due <= l.pauses[n-1].to {
-		l.pauses[n-1].to = max(l.pauses[n-1].to, now)
-		return
-	}
-	l.pauses = append(l.pauses, pause{due, now})
 }
 
 // steal records the times that the machine took from the submission, given since the start of the schedule.
 func (l *ledger) steal(list []workload.Pause, start time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range list {
-		if to := p.To.Sub(start); to > 0 {
-			l.stolen = append(l.stolen, pause{max(p.From.Sub(start), 0), to})
-		}
-	}
-}
-
-// forgiven is what is taken out of latencies: none when it is too much.
-func (l *ledger) forgiven(end time.Duration) forgiveness {
-	f := forgiveness{own: l.pauses, stolen: l.stolen}
-	if float64(length(joined(f.own, f.stolen))) > maxPaused*float64(end) {
-		return forgiveness{}
-	}
-	return f
-}
-
-// forgiveness are the pauses of our own sender and the times stolen from the submission, each ascending.
-type forgiveness struct{ own, stolen []pause }
-
-func length(list []pause) (sum time.Duration) {
-	for _, p := range list {
-		sum += p.to - p.from
-	}
-	return sum
-}
-
-// joined is the union of two lists, ascending and apart from each other.
-func joined(a, b []pause) []pause {
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(x, y pause) int { return cmp.Compare(x.from, y.from) })
-	var out []pause
-	for _, p := range all {
-		if n := len(out); n > 0 && p.from <= out[n-1].to {
-			out[n-1].to = max(out[n-1].to, p.to)
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-// without takes from the latency of a beat what pauses added to it. Time stolen from the submission always did. A pause of
-// ours did when the beat was due in it, or its answer came in it or at its end: between the two, what we were doing made no difference.
-func (f *forgiveness) without(due, latency time.Duration) time.Duration {
-	got := due + latency
-	// Those that are over are over for later beats too.
-	f.own, f.stolen = after(f.own, due), after(f.stolen, due)
-	var own []pause
-	for _, p := range f.own {
-		if p.from >= got {
-			break
-		}
-		if p.from <= due || p.to+noticed >= got {
-			own = append(own, p)
-		}
-	}
-	corrected := latency
-	for _, p := range joined(own, before(f.stolen, got)) {
-		corrected -= max(min(p.to, got)-max(p.from, due), 0)
-	}
-	return max(corrected, 1)
-}
-
-// noticed is how long after a pause an answer that came during it may be noticed.
-const noticed = 2 * time.Millisecond
-
-func after(list []pause, t time.Duration) []pause {
-	for len(list) > 0 && list[0].to <= t {
-		list = list[1:]
-	}
-	return list
-}
-
-func before(list []pause, t time.Duration) []pause {
-	n := 0
-	for n < len(list) && list[n].from < t {
-		n++
-	}
-	return list[:n]
+	l.pauses.Steal(list, start)
 }
 
 func newLedger(o Options) *ledger {
@@ -170,7 +68,7 @@ func (l *ledger) open(i int, now time.Duration) {
 	defer l.mu.Unlock()
 	l.grow(i + 1)
 	l.late = max(l.late, now-l.due(i))
-	l.paused(l.due(i), now)
+	l.pauses.Late(l.due(i), now)
 }
 
 // countSent counts a request that is about to be written.
@@ -240,7 +138,7 @@ func (l *ledger) settled(end time.Duration) []beat {
 		begin = min(begin, l.first)
 	}
 	l.grow(l.number(end))
-	forgiven := l.forgiven(end)
+	forgiven := l.pauses.Forgiven(end)
 	beats := make([]beat, 0, len(l.latency))
 	for i, latency := range l.latency {
 		b := beat{due: l.due(i), latency: latency, answered: latency > 0}
@@ -255,7 +153,7 @@ func (l *ledger) settled(end time.Duration) []beat {
 				continue
 			}
 		}
-		b.latency = forgiven.without(b.due, b.latency)
+		b.latency = forgiven.Without(b.due, b.latency)
 		beats = append(beats, b)
 	}
 	return beats
@@ -287,8 +185,8 @@ func (l *ledger) sum(beats, all []beat, end time.Duration) evidence.Heartbeat {
 	hb := evidence.Heartbeat{
 		Hz: float64(time.Second) / float64(l.period), Sent: l.sent, Failed: l.failed, FirstAnswerNs: int64(l.first), OwnLateNs: int64(l.late),
 	}
-	forgiven := l.forgiven(end)
-	hb.OwnPausedNs, hb.StolenNs = int64(length(forgiven.own)), int64(length(forgiven.stolen))
+	forgiven := l.pauses.Forgiven(end)
+	hb.OwnPausedNs, hb.StolenNs = int64(forgiven.Own()), int64(forgiven.Stolen())
 	latencies := make([]time.Duration, len(beats))
 	for i, b := range beats {
 		latencies[i] = b.latency
@@ -301,8 +199,8 @@ func (l *ledger) sum(beats, all []beat, end time.Duration) evidence.Heartbeat {
 		}
 	}
 	slices.Sort(latencies)
-	hb.P50Ns, hb.P99Ns = quantile(latencies, 0.5), quantile(latencies, 0.99)
-	hb.P999Ns, hb.MaxNs = quantile(latencies, 0.999), quantile(latencies, 1)
+	hb.P50Ns, hb.P99Ns = latency.Quantile(latencies, 0.5), latency.Quantile(latencies, 0.99)
+	hb.P999Ns, hb.MaxNs = latency.Quantile(latencies, 0.999), latency.Quantile(latencies, 1)
 	longest := longestStall(beats)
 	for _, b := range all { // the answer before it may be to a beat that is not of these
 		if got := b.due + b.latency; got <= longest.from {
@@ -312,16 +210,6 @@ func (l *ledger) sum(beats, all []beat, end time.Duration) evidence.Heartbeat {
 	stall, unsure := l.stallOf(longest)
 	hb.StallNs, hb.StallErrorNs = int64(stall), int64(unsure)
 	return hb
-}
-
-// quantile is the nearest-rank quantile of sorted latencies, 0 when there are none. The record is complete and bounded, so
-// it is exact and no histogram is needed.
-func quantile(sorted []time.Duration, q float64) int64 {
-	n := len(sorted)
-	if n == 0 {
-		return 0
-	}
-	return int64(sorted[max(int(math.Ceil(q*float64(n)))-1, 0)])
 }
 
 // silence is a time in which no beat was completed although one was due.

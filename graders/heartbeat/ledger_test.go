@@ -165,19 +165,6 @@ func TestLedgerOwnLateness(t *testing.T) {
 	assert.Equal(t, int64(3*ms), hb.OwnLateNs)
 }
 
-func TestQuantile(t *testing.T) {
-	t.Parallel()
-	assert.Zero(t, quantile(nil, 0.5))
-	list := make([]time.Duration, 1000)
-	for i := range list {
-		list[i] = time.Duration(i + 1)
-	}
-	for q, want := range map[float64]int64{0: 1, 0.5: 500, 0.99: 990, 0.999: 999, 1: 1000} {
-		assert.Equal(t, want, quantile(list, q), q)
-	}
-	assert.Equal(t, int64(7), quantile([]time.Duration{7}, 0.001))
-}
-
 // TestLongestStallByCounting compares with the definition, millisecond by millisecond: a stall is a stretch in which at
 // least one beat is open all the time and none ends.
 func TestLongestStallByCounting(t *testing.T) {

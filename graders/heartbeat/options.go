@@ -55,6 +55,11 @@ const tail = 100 * time.Millisecond
 // prompt is within what time a beat must be answered to count in evidence.Heartbeat.Prompt.
 const prompt = time.Second
 
+// requestBytes is the request of a beat unless Options.Request makes another.
+func requestBytes(addr, path string) []byte {
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\nAccept: application/json\r\n\r\n")
+}
+
 // withDefaults checks the options.
 func (o Options) withDefaults() (Options, error) {
 	if o.Hz == 0 {

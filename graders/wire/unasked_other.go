@@ -1,6 +1,6 @@
 //go:build !unix
 
-package heartbeat
+package wire
 
 import "net"
 
