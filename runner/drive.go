@@ -54,7 +54,7 @@ func Drive(ctx context.Context, e Engine, spec RunSpec) (evidence.Run, error) {
 		run.PhaseNs[phase] = int64(took)
 	}
 	if err != nil {
-		if !errors.Is(err, ErrEngineDown) { // then closing fails as well, which says nothing new
+		if !saysNothingNew(err, cerr) {
 			err = errors.Join(err, cerr)
 		}
 		return run, d.blameService(explain(ctx, e, pod, err))
@@ -65,6 +65,11 @@ func Drive(ctx context.Context, e Engine, spec RunSpec) (evidence.Run, error) {
 	run.Executions = result.Executions
 	run.DriverNotes = append(result.Notes, d.notes...)
 	return run, nil
+}
+
+// saysNothingNew says that closing a pod failed for the reason for which the run has failed already.
+func saysNothingNew(run, closing error) bool {
+	return errors.Is(run, ErrEngineDown) || errors.Is(run, ErrMeddled) && errors.Is(closing, ErrMeddled)
 }
 
 // explain says whose fault it was that a conversation with a driver failed, with the end of what the driver logged.

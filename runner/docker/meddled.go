@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -48,6 +49,15 @@ func (c *candidate) untouched(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// disturbed is what somebody else did to a container that has been closed, also where nobody waits for its end any more: a service that was
+// paused for a while makes a submission wait.
+func (c *candidate) disturbed() error {
+	if <-c.ended; errors.Is(c.err, runner.ErrMeddled) {
+		return c.err
+	}
+	return nil
 }
 
 // signalName is that of an event's number.

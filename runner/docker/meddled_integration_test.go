@@ -32,7 +32,9 @@ func TestCandidateThatSomebodyElseEnds(t *testing.T) {
 	defer func() { assert.NoError(t, ws.Close(context.WithoutCancel(t.Context()))) }()
 	pod, err := e.OpenPod(t.Context(), runner.PodSpec{})
 	require.NoError(t, err)
-	defer func() { assert.NoError(t, pod.Close(context.WithoutCancel(t.Context()))) }()
+	defer func() {
+		assert.ErrorIs(t, pod.Close(context.WithoutCancel(t.Context())), runner.ErrMeddled, "who waits for nothing else is told as well")
+	}()
 
 	driver := lines.NewClient(pod.Driver())
 
@@ -103,4 +105,35 @@ func TestCandidateThatSomebodyElseEnds(t *testing.T) {
 			assert.Equal(t, tt.want, res.Exit)
 		})
 	}
+}
+
+// TestPodThatSomebodyElsePauses stops a container for a moment, which goes on afterwards as if nothing had been.
+func TestPodThatSomebodyElsePauses(t *testing.T) {
+	cli, err := client.New(client.FromEnv)
+	require.NoError(t, err)
+	defer cli.Close()
+	e := openEngine(t, docker.Config{Session: "paused", DriverBinary: runnertest.BuildDriver(t)})
+	ws, err := e.Stage(t.Context(), runner.StageSpec{Name: "paused", Dir: "testdata/hardening"})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, ws.Close(context.WithoutCancel(t.Context()))) }()
+	for name, paused := range map[string]bool{"paused": true, "left alone": false} {
+		t.Run(name, func(t *testing.T) {
+			pod, err := e.OpenPod(t.Context(), runner.PodSpec{})
+			require.NoError(t, err)
+			c, err := pod.StartCandidate(t.Context(), runner.CandidateSpec{
+				Name: "x", Workspace: ws, Argv: []string{"node", "-e", "setInterval(() => {}, 1000)"},
+			})
+			require.NoError(t, err)
+			if !paused {
+				require.NoError(t, pod.Close(t.Context()))
+				return
+			}
+			_, err = cli.ContainerPause(t.Context(), c.ID(), client.ContainerPauseOptions{})
+			require.NoError(t, err)
+			_, err = cli.ContainerUnpause(t.Context(), c.ID(), client.ContainerUnpauseOptions{})
+			require.NoError(t, err)
+			require.ErrorIs(t, pod.Close(t.Context()), runner.ErrMeddled)
+		})
+	}
+	assert.Len(t, left(t, "paused"), 1, "the workspace alone")
 }
