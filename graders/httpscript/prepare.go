@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/httpcheck"
 	"github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/graders/stubs"
 )
@@ -54,8 +55,8 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 	if err != nil {
 		return fail(err)
 	}
-	err = schemaFiles(w.Steps, settings.At("steps"), func(e *expect, name string, _ []any) error {
-		schema, err := readSchema(p.Files, name)
+	err = schemaFiles(w.Steps, settings.At("steps"), func(e *httpcheck.Expect, name string, _ []any) error {
+		schema, err := httpcheck.ReadSchema(p.Files, name)
 		e.Schema = schema
 		return err
 	})
