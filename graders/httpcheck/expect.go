@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -89,6 +90,9 @@ func (e *Expect) status(a *exchange.Answer) string {
 func (e *Expect) headers(a *exchange.Answer, vars map[string]any) string {
 	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
 		got, there := a.Headers[name]
+		if !there {
+			got, there = a.Headers[http.CanonicalHeaderKey(name)]
+		}
 		if !there {
 			return fmt.Sprintf("There is no header %s.", name)
 		}

@@ -225,7 +225,7 @@ func (d *driver) one(s *step, i int, limit int64) *exchange.Answer {
 		return exchange.Failed(ctx, d.svc.Epoch, err)
 	}
 	x.BodyLimit, x.Keep = limit, d.params.Keep
-	return x.Do(ctx, s.requestBytes(d.svc.Addr, vars), nil)
+	return x.Do(ctx, s.what().Fill(vars).Bytes(d.svc.Addr), nil)
 }
 
 // send sends a step's request as often as it says, so many at once as it says.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/graders"
-	"github.com/assay-run/assay/graders/httpcheck"
 	"github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/graders/stubs"
 )
@@ -55,12 +54,8 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 	if err != nil {
 		return fail(err)
 	}
-	err = schemaFiles(w.Steps, settings.At("steps"), func(e *httpcheck.Expect, name string, _ []any) error {
-		schema, err := httpcheck.ReadSchema(p.Files, name)
-		e.Schema = schema
-		return err
-	})
-	if err != nil {
+	var used []string
+	if err := readSchemas(w.Steps, settings.At("steps"), p.Files, &used); err != nil {
 		return fail(err)
 	}
 	seed := derive(p.Seed)

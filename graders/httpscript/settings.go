@@ -2,7 +2,6 @@ package httpscript
 
 import (
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
@@ -24,22 +23,7 @@ var ownSchema []byte
 func (*Grader) SettingsSchema() []byte { return settingsSchema() }
 
 // settingsSchema is the schema with the parts that are shared.
-func settingsSchema() []byte {
-	var s struct {
-		Defs map[string]any `json:"$defs"`
-	}
-	var whole map[string]any
-	if err := errors.Join(json.Unmarshal(ownSchema, &whole), json.Unmarshal(ownSchema, &s)); err != nil {
-		panic(err) // it is part of the binary
-	}
-	maps.Copy(s.Defs, stubs.Defs())
-	whole["$defs"] = s.Defs
-	data, err := json.Marshal(whole)
-	if err != nil {
-		panic(err)
-	}
-	return data
-}
+func settingsSchema() []byte { return httpcheck.SettingsSchema(ownSchema) }
 
 // with is "with:" of a scenario.
 type with struct {
@@ -91,6 +75,11 @@ const (
 	maxWait       = time.Minute
 	maxFor        = time.Minute
 )
+
+// what is the request of a step.
+func (s *step) what() httpcheck.Request {
+	return httpcheck.Request{Line: s.Request, Headers: s.Headers, Body: s.Body}
+}
 
 func (s *step) within() time.Duration { return settings.Duration(s.Within, defaultWithin) }
 func (s *step) times() int            { return max(s.Times, 1) }
@@ -227,11 +216,7 @@ func (c *checker) request(s *step, at []any, inRound bool) {
 	if inRound {
 		names = append(names, httpcheck.VarRound)
 	}
-	c.Placeholders(s.Request, httpcheck.Under(at, "request"), names)
-	for _, name := range slices.Sorted(maps.Keys(s.Headers)) {
-		c.Placeholders(s.Headers[name], httpcheck.Under(at, "headers", name), names)
-	}
-	c.Values(s.Body, httpcheck.Under(at, "body"), names)
+	c.Checker.Request(s.what(), at, names)
 	vars := c.Vars(names)
 	c.Expression(condition.Bool, s.Until, httpcheck.Under(at, "until"), vars)
 	c.Expect(s.Expect, httpcheck.Under(at, "expect"), names)
@@ -253,27 +238,22 @@ func (*Grader) CheckFiles(settled map[string]any, files fs.FS) ([]string, error)
 		return nil, err
 	}
 	var used []string
-	err = schemaFiles(w.Steps, settings.At("steps"), func(e *httpcheck.Expect, name string, at []any) error {
-		if _, err := httpcheck.ReadSchema(files, name); err != nil {
-			return settings.Wrong(at, "%v", err)
-		}
-		used = append(used, name)
-		return nil
-	})
+	err = readSchemas(w.Steps, settings.At("steps"), files, &used)
 	return used, err
 }
 
-// schemaFiles calls f with each schema that is a file.
-func schemaFiles(steps []step, at []any, f func(e *httpcheck.Expect, name string, at []any) error) error {
+// readSchemas puts schemas that are files in their places, and notes their names.
+func readSchemas(steps []step, at []any, files fs.FS, used *[]string) error {
 	var errs []error
 	for i := range steps {
 		s := &steps[i]
-		if s.Expect != nil {
-			if name, ok := s.Expect.Schema.(string); ok {
-				errs = append(errs, f(s.Expect, name, httpcheck.Under(at, i, "expect", "schema")))
-			}
+		switch name, err := s.Expect.SchemaFile(files); {
+		case err != nil:
+			errs = append(errs, settings.Wrong(httpcheck.Under(at, i, "expect", "schema"), "%v", err))
+		case name != "":
+			*used = append(*used, name)
 		}
-		errs = append(errs, schemaFiles(s.Steps, httpcheck.Under(at, i, "steps"), f))
+		errs = append(errs, readSchemas(s.Steps, httpcheck.Under(at, i, "steps"), files, used))
 	}
 	return errors.Join(errs...)
 }
