@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 )
 
-//go:embed all:stdin-stdout all:http-script
+//go:embed all:file-in-file-out all:http-load all:http-script all:stdin-stdout
 var files embed.FS
 
 // placeholder is the id that the templates have.

@@ -9,6 +9,7 @@ import (
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/graders/fileio"
 	"github.com/assay-run/assay/graders/httpscript"
+	"github.com/assay-run/assay/graders/httpthresholds"
 	"github.com/assay-run/assay/graders/idle"
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/logaggregate"
@@ -23,7 +24,7 @@ import (
 func allGraders() []graders.Grader {
 	return []graders.Grader{
 		logaggregate.New(), surgepricing.New(),
-		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(),
+		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(),
 	}
 }
 

@@ -138,6 +138,7 @@ measures event loop, memory and results from outside, and writes a report.
 ` + exitTable,
 		Example: `  assay doctor                       is this machine ready?
   assay list                         which challenges are there?
+  assay show log-aggregate           what does it ask for, and what gives points?
   assay start log-aggregate work     begin one in the folder work
   assay run work --mode quick        practise with the harness of the real thing
   assay run work --out result        grade it, and write the report into the folder result`,
@@ -169,7 +170,7 @@ measures event loop, memory and results from outside, and writes a report.
 	flags.StringArrayVar(&a.challengeDirs, "challenges", nil, "folder with challenges of your own, beside the built-in ones; may be given more than once (default: ASSAY_CHALLENGES)")
 	flags.BoolVar(&a.plain, "plain", false, "no colours and no moving progress bar")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
-	root.AddCommand(a.listCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(), a.challengeCommand(),
+	root.AddCommand(a.listCommand(), a.showCommand(), a.docsCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(), a.challengeCommand(),
 		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(),
 		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand())
 	root.AddCommand(a.helperCommands()...)

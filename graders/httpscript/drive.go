@@ -12,6 +12,7 @@ import (
 	"github.com/assay-run/assay/graders/condition"
 	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/heartbeat"
+	"github.com/assay-run/assay/graders/httpcheck"
 	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/graders/stubs"
@@ -160,11 +161,11 @@ func (d *driver) end(ctx context.Context, last bool) error {
 
 // run carries out the steps. One that finds no service, or no time, has no answer.
 func (d *driver) run(ctx context.Context) error {
-	d.vars = map[string]any{varRun: d.params.Run}
+	d.vars = map[string]any{httpcheck.VarRun: d.params.Run}
 	for i := range d.params.Steps {
 		s := &d.params.Steps[i]
 		d.pod.Report(workload.Progress{Phase: "script", Done: int64(i), Total: int64(len(d.params.Steps)), Unit: "steps"})
-		d.vars[varRound] = s.Round
+		d.vars[httpcheck.VarRound] = s.Round
 		var out done
 		switch {
 		case s.Wait != "":
@@ -207,16 +208,16 @@ func capture(vars map[string]any, s *step, a *exchange.Answer) {
 	if len(s.Capture) == 0 {
 		return
 	}
-	of := answerVars(a, vars, nil)
+	of := httpcheck.AnswerVars(a, vars, nil)
 	for name, source := range s.Capture {
-		vars[name] = evaluate(source, of)
+		vars[name] = httpcheck.Evaluate(source, of)
 	}
 }
 
 // one sends a step's request once.
 func (d *driver) one(s *step, i int, limit int64) *exchange.Answer {
 	vars := maps.Clone(d.vars)
-	vars[varI] = i
+	vars[httpcheck.VarI] = i
 	ctx, cancel := context.WithTimeout(d.svc.Within(), s.within())
 	defer cancel()
 	x, err := exchange.Dial(ctx, d.svc.Addr, d.svc.Epoch)
@@ -224,7 +225,7 @@ func (d *driver) one(s *step, i int, limit int64) *exchange.Answer {
 		return exchange.Failed(ctx, d.svc.Epoch, err)
 	}
 	x.BodyLimit, x.Keep = limit, d.params.Keep
-	return x.Do(ctx, s.requestBytes(d.svc.Addr, vars), nil)
+	return x.Do(ctx, s.what().Fill(vars).Bytes(d.svc.Addr), nil)
 }
 
 // send sends a step's request as often as it says, so many at once as it says.
@@ -254,12 +255,12 @@ func (d *driver) send(s *step) []*exchange.Answer {
 // poll sends a step's request until its condition holds or its time is over, and returns the last answer.
 func (d *driver) poll(s *step) *exchange.Answer {
 	deadline := time.Now().Add(settings.Duration(s.For, defaultFor))
-	of := answerVars(nil, d.vars, nil)
-	until, err := condition.Bool(s.Until, shape(of))
+	of := httpcheck.AnswerVars(nil, d.vars, nil)
+	until, err := condition.Bool(s.Until, httpcheck.Shape(of))
 	for {
 		a := d.one(s, 1, bodyLimit)
 		if err == nil && a.Error == "" {
-			if yes, _ := until.Holds(answerVars(a, d.vars, nil)); yes {
+			if yes, _ := until.Holds(httpcheck.AnswerVars(a, d.vars, nil)); yes {
 				return a
 			}
 		}

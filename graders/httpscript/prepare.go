@@ -54,12 +54,8 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 	if err != nil {
 		return fail(err)
 	}
-	err = schemaFiles(w.Steps, settings.At("steps"), func(e *expect, name string, _ []any) error {
-		schema, err := readSchema(p.Files, name)
-		e.Schema = schema
-		return err
-	})
-	if err != nil {
+	var used []string
+	if err := readSchemas(w.Steps, settings.At("steps"), p.Files, &used); err != nil {
 		return fail(err)
 	}
 	seed := derive(p.Seed)

@@ -1,12 +1,10 @@
-package httpscript
+package httpcheck
 
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/assay-run/assay/graders/condition"
@@ -16,14 +14,14 @@ import (
 
 // Variables that are always there.
 const (
-	varRun   = "run"   // a text of 8 letters and digits that is new in every grading
-	varI     = "i"     // number of the repetition, from 1
-	varRound = "round" // number of the round, from 1
+	VarRun   = "run"   // a text of 8 letters and digits that is new in every grading
+	VarI     = "i"     // number of the repetition, from 1
+	VarRound = "round" // number of the round, from 1
 )
 
-// reserved says that a name has a meaning of its own.
-func reserved(name string) bool {
-	return slices.Contains([]string{varRun, varI, varRound, "status", "headers", "body", "text", "ms", "calls", "answers", "true", "false", "nil", "in", "not", "and", "or", "let", "if", "else"}, name)
+// Reserved says that a name has a meaning of its own.
+func Reserved(name string) bool {
+	return slices.Contains([]string{VarRun, VarI, VarRound, "status", "headers", "body", "text", "ms", "calls", "answers", "true", "false", "nil", "in", "not", "and", "or", "let", "if", "else"}, name)
 }
 
 // placeholder is {{name}} in texts.
@@ -45,39 +43,39 @@ func asText(v any) string {
 	return text[:min(len(text), maxVariable)]
 }
 
-// fill replaces placeholders in a text.
-func fill(text string, vars map[string]any) string {
+// Fill replaces placeholders in a text.
+func Fill(text string, vars map[string]any) string {
 	return placeholder.ReplaceAllStringFunc(text, func(m string) string {
 		return asText(vars[placeholder.FindStringSubmatch(m)[1]])
 	})
 }
 
-// fillValue replaces placeholders in all texts of a JSON value. A text that is one placeholder and nothing else becomes the value itself.
-func fillValue(v any, vars map[string]any) any {
+// FillValue replaces placeholders in all texts of a JSON value. A text that is one placeholder and nothing else becomes the value itself.
+func FillValue(v any, vars map[string]any) any {
 	switch v := v.(type) {
 	case string:
 		if m := placeholder.FindStringSubmatch(v); m != nil && m[0] == v {
 			return vars[m[1]]
 		}
-		return fill(v, vars)
+		return Fill(v, vars)
 	case []any:
 		out := make([]any, len(v))
 		for i, item := range v {
-			out[i] = fillValue(item, vars)
+			out[i] = FillValue(item, vars)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for key, item := range v {
-			out[key] = fillValue(item, vars)
+			out[key] = FillValue(item, vars)
 		}
 		return out
 	}
 	return v
 }
 
-// target makes a captured value harmless in a request line: what may not be there is percent-encoded.
-func target(path string) string {
+// Target makes a captured value harmless in a request line: what may not be there is percent-encoded.
+func Target(path string) string {
 	var b strings.Builder
 	for i := range len(path) {
 		if c := path[i]; c <= ' ' || c >= 0x7f {
@@ -92,8 +90,8 @@ func target(path string) string {
 	return b.String()
 }
 
-// headerText makes a captured value harmless in a header.
-func headerText(text string) string {
+// HeaderText makes a captured value harmless in a header.
+func HeaderText(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return -1
@@ -102,39 +100,8 @@ func headerText(text string) string {
 	}, text)
 }
 
-// requestBytes is a step's request with variables filled in.
-func (s *step) requestBytes(addr string, vars map[string]any) []byte {
-	method, path, _ := strings.Cut(fill(s.Request, vars), " ")
-	var b strings.Builder
-	b.WriteString(method + " " + target(path) + " HTTP/1.1\r\nHost: " + addr + "\r\nConnection: close\r\n")
-	body, isJSON := "", false
-	switch v := s.Body.(type) {
-	case nil:
-	case string:
-		body = fill(v, vars)
-	default:
-		body, isJSON = bodyText(fillValue(v, vars)), true
-	}
-	given := map[string]bool{}
-	for name, value := range s.Headers {
-		given[http.CanonicalHeaderKey(name)] = true
-		b.WriteString(name + ": " + headerText(fill(value, vars)) + "\r\n")
-	}
-	if !given["Accept"] {
-		b.WriteString("Accept: application/json, */*\r\n")
-	}
-	if isJSON && !given["Content-Type"] {
-		b.WriteString("Content-Type: application/json\r\n")
-	}
-	if hasBody := s.Body != nil || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch; hasBody && !given["Content-Length"] {
-		b.WriteString("Content-Length: " + strconv.Itoa(len(body)) + "\r\n")
-	}
-	b.WriteString("\r\n" + body)
-	return []byte(b.String())
-}
-
-// bodyText is a JSON value as it is sent; unlike asText it is whole.
-func bodyText(v any) string {
+// BodyText is a JSON value as it is sent; unlike asText it is whole.
+func BodyText(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return ""
@@ -142,8 +109,8 @@ func bodyText(v any) string {
 	return string(data)
 }
 
-// answerVars are the variables of an answer with those captured before; nil for the shape alone.
-func answerVars(a *exchange.Answer, captured map[string]any, calls map[string]stubs.Calls) map[string]any {
+// AnswerVars are the variables of an answer with those captured before; nil for the shape alone.
+func AnswerVars(a *exchange.Answer, captured map[string]any, calls map[string]stubs.Calls) map[string]any {
 	vars := map[string]any{"status": 0, "headers": map[string]string{}, "body": any(nil), "text": "", "ms": 0.0, "calls": callVars(calls)}
 	for name, value := range captured {
 		vars[name] = value
@@ -185,9 +152,9 @@ func callVars(calls map[string]stubs.Calls) map[string][]map[string]any {
 	return out
 }
 
-// shape are the same variables for the compiler: what comes from a submission may be of any type.
-func shape(vars map[string]any) map[string]any {
-	out := answerVars(nil, nil, nil)
+// Shape are the same variables for the compiler: what comes from a submission may be of any type.
+func Shape(vars map[string]any) map[string]any {
+	out := AnswerVars(nil, nil, nil)
 	for name := range vars {
 		if _, fixed := out[name]; !fixed {
 			out[name] = nil
@@ -196,9 +163,9 @@ func shape(vars map[string]any) map[string]any {
 	return out
 }
 
-// evaluate takes a value from an answer; nil when there is none.
-func evaluate(source string, vars map[string]any) any {
-	e, err := condition.Value(source, shape(vars))
+// Evaluate takes a value from an answer; nil when there is none.
+func Evaluate(source string, vars map[string]any) any {
+	e, err := condition.Value(source, Shape(vars))
 	if err != nil {
 		return nil // it was checked
 	}

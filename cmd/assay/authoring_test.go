@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// block is one piece of code of a Markdown file.
+type block struct {
+	lang string
+	what string // second word: a file's path, "run", "output", or nothing
+	text string
+}
+
+var fence = regexp.MustCompile("^(`{3,})(\\S*) ?(.*)$")
+
+// blocks are the fenced pieces of code of a text.
+func blocks(text string) []block {
+	var all []block
+	var open string
+	for line := range strings.Lines(text) {
+		bare := strings.TrimRight(line, "\n")
+		m := fence.FindStringSubmatch(bare)
+		switch {
+		case open == "" && m != nil:
+			open = m[1]
+			all = append(all, block{lang: m[2], what: m[3]})
+		case bare == open:
+			open = ""
+		case open != "":
+			all[len(all)-1].text += line
+		}
+	}
+	return all
+}
+
+// authoringScript makes of docs/authoring.md what a reader does: it writes the files and runs the commands, in the order of the text. Commands that
+// leave refuses are left out, with the output that belongs to them.
+func authoringScript(t *testing.T, leave func(command string) bool) string {
+	t.Helper()
+	data, err := os.ReadFile("../../docs/authoring.md")
+	require.NoError(t, err)
+	var script, files strings.Builder
+	left, commands, written := false, 0, 0
+	for i, b := range blocks(string(data)) {
+		switch {
+		case b.what == "run":
+			require.Equal(t, "sh", b.lang)
+			for command := range strings.Lines(b.text) {
+				command = strings.TrimSpace(command)
+				if left = leave(command); left {
+					continue
+				}
+				commands++
+				command = strings.Replace(command, "rm -r ", "rm ", 1)
+				if strings.HasPrefix(command, "node ") {
+					command = "exec " + command
+				}
+				fmt.Fprintln(&script, command)
+			}
+		case b.what == "output":
+			if left {
+				continue
+			}
+			for line := range strings.Lines(b.text) {
+				words := strings.Fields(line)
+				for i, w := range words {
+					words[i] = regexp.QuoteMeta(w)
+				}
+				fmt.Fprintf(&script, "stdout '%s'\n", strings.Join(words, ".* ?"))
+			}
+		case b.what != "":
+			written++
+			name := fmt.Sprintf("file-%d", i)
+			fmt.Fprintf(&script, "mkdir %s\ncp %s %s\n", filepath.Dir(b.what), name, b.what)
+			fmt.Fprintf(&files, "-- %s --\n%s", name, b.text)
+		}
+	}
+	require.Greater(t, commands, 3)
+	require.Greater(t, written, 10)
+	return script.String() + files.String()
+}
+
+// runScript runs the text of a script.
+func runScript(t *testing.T, script string, setup func(*testscript.Env) error) {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "authoring.txtar"), []byte(script), 0o644))
+	testscript.Run(t, testscript.Params{Dir: dir, Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits}})
+}
+
+// TestAuthoring follows docs/authoring.md, but for what needs Node or an engine.
+func TestAuthoring(t *testing.T) {
+	t.Parallel()
+	script := authoringScript(t, func(command string) bool {
+		return strings.HasPrefix(command, "node ") || strings.HasPrefix(command, "assay challenge test") || strings.HasPrefix(command, "assay run")
+	})
+	// The mistake that the text shows.
+	script = strings.Replace(script, "assay list --challenges brackets", `exists brackets/starter/assay.json work/../brackets/brief.md
+assay list --challenges brackets
+stdout 'brackets +junior'`, 1)
+	runScript(t, script, func(env *testscript.Env) error {
+		env.Setenv("ASSAY_CACHE", env.WorkDir+"/.cache")
+		env.Setenv("ASSAY_STATE", env.WorkDir+"/.state")
+		return nil
+	})
+}
+
+// TestAuthoringShowsTheMistake compares the message in docs/authoring.md with the real one.
+func TestAuthoringShowsTheMistake(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../docs/authoring.md")
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "brackets")
+	shown := ""
+	for _, b := range blocks(string(data)) {
+		if rel, ok := strings.CutPrefix(b.what, "brackets/"); ok {
+			text := b.text
+			if rel == "challenge.yaml" {
+				text = strings.Replace(text, "main.cases.right", "main.case.right", 1)
+			}
+			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, rel)), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, rel), []byte(text), 0o644))
+		}
+		if b.lang == "text" && b.what == "" && strings.Contains(b.text, "did you mean") {
+			shown, _, _ = strings.Cut(strings.TrimPrefix(b.text, "brackets/"), "…")
+		}
+	}
+	require.NotEmpty(t, shown)
+	p, err := openPlace(dir)
+	require.NoError(t, err)
+	_, err = p.load()
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), shown)
+}
+
+// TestGeneratedDocs fails when a page of docs that is made from code is not what the code makes now.
+func TestGeneratedDocs(t *testing.T) {
+	t.Parallel()
+	a := &app{env: func(string) (string, bool) { return "", false }}
+	pages, err := a.generatedDocs()
+	require.NoError(t, err)
+	for name, want := range pages {
+		got, err := os.ReadFile(filepath.Join("../../docs", filepath.FromSlash(name)))
+		require.NoError(t, err, "run `make docs`")
+		assert.True(t, string(got) == want, "docs/%s is not current: run `make docs`", name)
+	}
+	entries, err := os.ReadDir("../../docs/challenges")
+	require.NoError(t, err)
+	for _, e := range entries {
+		assert.Contains(t, pages, "challenges/"+e.Name(), "nothing makes this page any more: remove it")
+	}
+}
+
+// TestPagesKeepSecrets holds that no page for candidates names a solution of ours: names tell what is wrong, and so what is right.
+func TestPagesKeepSecrets(t *testing.T) {
+	t.Parallel()
+	a := &app{env: func(string) (string, bool) { return "", false }}
+	all, err := a.challenges()
+	require.NoError(t, err)
+	pages, err := a.generatedDocs()
+	require.NoError(t, err)
+	for _, ch := range all {
+		for _, f := range ch.Fixtures {
+			assert.NotContains(t, pages["challenges/"+ch.ID+".md"], "solutions/"+f.Name)
+			if f.Kind == "flawed" || f.Kind == "gaming" {
+				assert.NotContains(t, pages["challenges/"+ch.ID+".md"], filepath.Base(f.Name))
+				assert.NotContains(t, pages["challenges/"+ch.ID+".md"], f.About)
+			}
+		}
+	}
+}
