@@ -60,11 +60,11 @@ func (w *writer) pick(list []string) string { return list[w.rng.IntN(len(list))]
 // row makes the next row.
 func (w *writer) row() row {
 	r := row{
-		placedAt: w.moment(), customer: w.pick(givenNames) + " " + w.pick(familyNames), city: w.pick(cities), product: w.product(),
+		placedAt: w.moment(), customer: w.pick(givenNames[:]) + " " + w.pick(familyNames[:]), city: w.pick(cities[:]), product: w.product(),
 		quantity: 1 + w.rng.IntN(12), price: w.price(), gift: w.rng.IntN(5) == 0, note: w.note(),
 	}
 	if w.flavour == nasty {
-		r.customer, r.city, r.product = w.pick(traps), w.pick(traps), w.pick(traps)+w.pick(traps)
+		r.customer, r.city, r.product = w.pick(traps[:]), w.pick(traps[:]), w.pick(traps[:])+w.pick(traps[:])
 		r.quantity = [...]int{0, -1, 1, 1 << 31, 9007199254740991, -9007199254740991}[w.rng.IntN(6)]
 		r.price = w.pick([]string{"0", "0.1", "-0.5", "1234567.89", "0.000001", "100", "-17", "99999999999.99"})
 	}
@@ -91,10 +91,10 @@ func (w *writer) price() string {
 }
 
 func (w *writer) product() string {
-	name := w.pick(things)
+	name := w.pick(things[:])
 	switch w.rng.IntN(12) {
 	case 0:
-		return name + ` "` + w.pick(cities) + `"`
+		return name + ` "` + w.pick(cities[:]) + `"`
 	case 1:
 		return name + ", " + strconv.Itoa(10+w.rng.IntN(190)) + " cm"
 	}
@@ -105,7 +105,7 @@ func (w *writer) note() *string {
 	text := ""
 	switch n := w.rng.IntN(16); {
 	case w.flavour == nasty && n > 0:
-		text = w.pick(traps) + w.pick(traps) + w.pick(traps)
+		text = w.pick(traps[:]) + w.pick(traps[:]) + w.pick(traps[:])
 	case w.flavour == long && n < 5:
 		text = w.longNote()
 	case n < 8:
@@ -113,11 +113,11 @@ func (w *writer) note() *string {
 	case n == 8:
 		// empty, which is not the same as none in JSON and the same in CSV
 	case n == 9:
-		text = w.pick(remarks) + "\r\n" + w.pick(remarks)
+		text = w.pick(remarks[:]) + "\r\n" + w.pick(remarks[:])
 	case n == 10:
-		text = w.pick(remarks) + "\n" + w.pick(remarks)
+		text = w.pick(remarks[:]) + "\n" + w.pick(remarks[:])
 	default:
-		text = w.pick(remarks)
+		text = w.pick(remarks[:])
 	}
 	return &text
 }
@@ -126,7 +126,7 @@ func (w *writer) note() *string {
 func (w *writer) longNote() string {
 	var b strings.Builder
 	for length := 100_000 + w.rng.IntN(200_000); b.Len() < length; {
-		b.WriteString(w.pick(remarks) + w.pick(traps))
+		b.WriteString(w.pick(remarks[:]) + w.pick(traps[:]))
 	}
 	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -16,6 +17,12 @@ type Verifier interface {
 	// Take gets the next bytes of the body, in order and as they come. It must not keep them, and must be quick: while it works, nothing
 	// is read. It is called from one goroutine.
 	Take(status int, chunk []byte)
+}
+
+// Connected is what a Verifier may have besides, to learn which end of a connection its client is.
+type Connected interface {
+	// Connected is called once, before anything is sent.
+	Connected(local netip.AddrPort)
 }
 
 const (
@@ -46,6 +53,11 @@ func Read(ctx context.Context, addr string, request []byte, s Script, v Verifier
 		return a, nil
 	}
 	r.nc = nc
+	if c, ok := v.(Connected); ok {
+		if local, is := nc.LocalAddr().(*net.TCPAddr); is {
+			c.Connected(local.AddrPort())
+		}
+	}
 	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
 	defer stop()
 	a.End = r.read(ctx, request)
@@ -95,7 +107,10 @@ func (r *reader) read(ctx context.Context, request []byte) End {
 		}
 		return a.ended(ctx, err)
 	}
-	defer func() { _ = resp.Body.Close() }()
+	defer func() {
+		_ = r.nc.Close() // first: closing a body reads what is left of it
+		_ = resp.Body.Close()
+	}()
 	in.left = -1
 	a.head(resp, r.now())
 	return r.body(ctx, resp)

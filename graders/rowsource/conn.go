@@ -52,6 +52,18 @@ func (c *conn) account() Conn {
 	return c.is
 }
 
+// ends are both ends of it while it is open; ok is false afterwards.
+func (c *conn) ends() (e Ends, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	theirs, _ := c.nc.RemoteAddr().(*net.TCPAddr)
+	ours, _ := c.nc.LocalAddr().(*net.TCPAddr)
+	if c.is.ClosedNs >= 0 || theirs == nil || ours == nil {
+		return Ends{}, false
+	}
+	return Ends{Theirs: theirs.AddrPort(), Ours: ours.AddrPort()}, true
+}
+
 // discardLimit is how much a submission may send after its request before its connection is closed.
 const discardLimit = 64 << 10
 
@@ -122,8 +134,15 @@ func (c *conn) send(ctx context.Context, st *Stream) {
 	}
 }
 
+// maxPiece bounds what is written at a time, and so what of it is counted late: all of a piece, when all of it has been taken over.
+const maxPiece = 16 << 10
+
 // sendBody sends the stream, or as much of it as comes before its failure. It returns false when the other side is gone.
 func (c *conn) sendBody(ctx context.Context, p *Plan, f Feed) bool {
+	cut := func(next []byte) int { return len(next) }
+	if p.Cut != nil {
+		cut = p.Cut()
+	}
 	left := int64(-1)
 	if p.Fail != NoFailure {
 		left = p.FailAt
@@ -134,10 +153,7 @@ func (c *conn) sendBody(ctx context.Context, p *Plan, f Feed) bool {
 			left -= int64(len(b))
 		}
 		for len(b) > 0 {
-			n := len(b)
-			if p.Cut != nil {
-				n = min(max(p.Cut(b), 1), n)
-			}
+			n := min(max(cut(b), 1), len(b), maxPiece)
 			if !c.chunk(b[:n]) || !rest(ctx, p.Pause) {
 				return false
 			}

@@ -5,6 +5,6 @@
 // connection is the end of somebody's interest, and is seen at once, also while nothing is sent.
 //
 // What has been taken is what was written, less what the kernel still holds for sending (Linux; elsewhere a send buffer's worth
-// counts as taken). What waits in the receive buffer of the submission counts as taken: it is asked for by the submission's kernel,
-// and a submission that does not read bounds it.
+// counts as taken). What waits in the receive buffer of the submission counts as taken too; the ends of its connections are told, so
+// that graders/tcpqueue can say how much that is.
 package rowsource

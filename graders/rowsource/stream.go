@@ -1,6 +1,7 @@
 package rowsource
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -28,8 +29,9 @@ type Plan struct {
 	HoldHead time.Duration
 	// Status instead of 200; the answer is then a short problem document.
 	Status int
-	// Cut says how much of what comes next is sent as one piece, at least 1; nil for all of it. Pause is the time between pieces.
-	Cut   func(next []byte) int
+	// Cut returns, for each answer, what says how much of the next bytes is sent as one piece, at least 1; nil for all of them. Pause is
+	// the time between pieces.
+	Cut   func() func(next []byte) int
 	Pause time.Duration
 	// Fail is how it ends after FailAt bytes, or at its end when there are fewer; FailPause passes before.
 	Fail      Failure
@@ -69,6 +71,22 @@ func (s *Stream) Taken() int64 {
 		sum += c.taken()
 	}
 	return sum
+}
+
+// Ends are the addresses of a connection: the submission's end of it, and that of the source.
+type Ends struct{ Theirs, Ours netip.AddrPort }
+
+// Open are the connections over which it is being read.
+func (s *Stream) Open() []Ends {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Ends
+	for _, c := range s.conns {
+		if e, ok := c.ends(); ok {
+			list = append(list, e)
+		}
+	}
+	return list
 }
 
 // Account is what became of a stream.
