@@ -101,7 +101,8 @@ func readersSpecs(seed []byte, s settings) []spec {
 		script.Buffer, script.Segment = smallBuffer, ethernet
 		list = append(list, spec{
 			ID: fmt.Sprintf("%s-%d", g, i+1), Group: g, Weight: 1, Rows: u.about(virtualRows), Format: formats[i%2], Flavour: ordinary, Script: script,
-			Start: time.Duration(rng.Int64N(int64(300 * time.Millisecond))),
+			// Not at once: the buffers of each fill when it comes, and whoever asks for something small would wait for all of them.
+			Start: time.Duration(rng.Int64N(int64(s.seconds * 4 / 10))),
 		})
 		return &list[len(list)-1]
 	}
@@ -116,7 +117,6 @@ func readersSpecs(seed []byte, s settings) []spec {
 		at := 300*time.Millisecond + time.Duration(rng.Int64N(int64(s.seconds*5/10)))
 		c := client(groupLeaving, i, readers.Script{Rate: leavingRate, AbortAt: at})
 		c.Title = "A client that hangs up had the right bytes until then"
-		c.Start = time.Duration(rng.Int64N(int64(s.seconds * 3 / 10)))
 	}
 	return list
 }
