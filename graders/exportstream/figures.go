@@ -3,6 +3,7 @@ package exportstream
 import (
 	"time"
 
+	"github.com/assay-run/assay/graders/readers"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -46,11 +47,11 @@ func (r *run) pace(m *evidence.Measures) {
 		}
 		n++
 		st := r.facts.Streams[s.ID]
-		if st == nil || st.Client == nil || st.Client.SentNs < 0 || st.Client.Status != 200 {
+		// Whoever was cut off has been given nothing that is of use.
+		if st == nil || st.Client == nil || st.Client.SentNs < 0 || st.Client.Status != 200 || st.Client.End != readers.Left {
 			continue
 		}
-		// Whoever was cut off early would have read until the others left.
-		wanted := float64(s.Script.Rate) * (time.Duration(r.lastLeft()-st.Client.SentNs) - beginning).Seconds()
+		wanted := float64(s.Script.Rate) * (time.Duration(st.Client.EndedNs-st.Client.SentNs) - beginning).Seconds()
 		if wanted > 0 {
 			sum += min(float64(st.Client.Bytes)/wanted, 1)
 		}
@@ -61,17 +62,6 @@ func (r *run) pace(m *evidence.Measures) {
 	if r.facts.FastNs > 0 && !r.facts.Ended {
 		m.Values[metricRate] = float64(r.facts.FastBytes) / time.Duration(r.facts.FastNs).Seconds()
 	}
-}
-
-// lastLeft is when the last client ended.
-func (r *run) lastLeft() int64 {
-	last := int64(-1)
-	for _, st := range r.facts.Streams {
-		if st != nil && st.Client != nil {
-			last = max(last, st.Client.EndedNs)
-		}
-	}
-	return last
 }
 
 // enoughBytes is from how many bytes on the CPU time for each GiB is told.

@@ -112,6 +112,7 @@ func readersSpecs(seed []byte, s settings) []spec {
 	for i := range s.stalled {
 		c := client(groupStalled, i, readers.Script{StallFor: s.seconds * 7 / 10, Rate: stalledRate, Patience: s.seconds + 10*time.Second})
 		c.Title = "A client that reads nothing for a long time gets the right bytes"
+		c.Start /= 10
 	}
 	for i := range s.leaving {
 		at := 300*time.Millisecond + time.Duration(rng.Int64N(int64(s.seconds*5/10)))
@@ -129,8 +130,14 @@ func fastSpec(n int) spec {
 	}
 }
 
-// caseWithin bounds the wait for the next byte of an export of the contract.
-const caseWithin = 10 * time.Second
+const (
+	// caseWithin bounds the wait for the next byte of an export of the contract, wholeWithin that for all of it. The largest are of
+	// 10 MB.
+	caseWithin  = 10 * time.Second
+	wholeWithin = 15 * time.Second
+	// leavesWithin is when a client leaves that was to leave after so many bytes, and has not got them.
+	leavesWithin = 6 * time.Second
+)
 
 // contractSpecs are the exports of the contract.
 func contractSpecs(seed []byte) []spec {
@@ -140,6 +147,9 @@ func contractSpecs(seed []byte) []spec {
 		s.Script.Patience = caseWithin
 		if s.Group == groupFailure || s.Group == groupDown {
 			s.Script.Patience = failWithin
+		}
+		if s.Script.AbortAt == 0 {
+			s.Script.AbortAt = wholeWithin
 		}
 		list = append(list, s)
 	}
@@ -188,11 +198,11 @@ func leavingSpecs(rng *rand.Rand) []spec {
 	return []spec{
 		{
 			ID: "leaves-running-csv", Title: "It hangs up while rows come fast, CSV", Format: formatCSV,
-			Script: readers.Script{AbortAfter: 1<<20 + rng.Int64N(1<<20)},
+			Script: readers.Script{AbortAfter: 1<<20 + rng.Int64N(1<<20), AbortAt: leavesWithin},
 		},
 		{
 			ID: "leaves-running-ndjson", Title: "It hangs up while rows come fast, NDJSON", Format: formatNDJSON,
-			Script: readers.Script{AbortAfter: 1<<20 + rng.Int64N(1<<20)},
+			Script: readers.Script{AbortAfter: 1<<20 + rng.Int64N(1<<20), AbortAt: leavesWithin},
 		},
 		{
 			ID: "leaves-slow", Title: "A slow client hangs up", Format: formatCSV,

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 
 import { formats, type Format } from './formats.ts';
 import { Failure } from './failure.ts';
@@ -23,6 +24,7 @@ export async function sendExport({ rows, format }: Export, sourceUrl: string, re
   if (format.head !== '') response.write(format.head);
   for await (const lines of wholeLines(source)) {
     if (!response.write(format.convert(lines))) await once(response, 'drain', { signal: client.signal });
+    await setImmediate(); // after each chunk it is somebody else's turn
   }
   response.end();
 }

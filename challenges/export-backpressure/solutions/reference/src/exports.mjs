@@ -2,6 +2,7 @@
 
 import { get } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 
 import { csvRows, HEADER } from './csv.mjs';
 import { batches } from './lines.mjs';
@@ -30,7 +31,12 @@ export function createExports(sourceUrl) {
       source,
       async function* (chunks) {
         if (format.head) yield format.head;
-        for await (const lines of batches(chunks)) yield format.convert(lines);
+        for await (const lines of batches(chunks)) {
+          yield format.convert(lines);
+          // A source and a client that are both fast keep each other busy without end, and all others waiting: Node reads a
+          // socket up to 32 times before it looks at the next one.
+          await setImmediate();
+        }
       },
       response,
     );
