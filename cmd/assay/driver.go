@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/exportstream"
 	"github.com/assay-run/assay/graders/fileio"
 	"github.com/assay-run/assay/graders/httpscript"
 	"github.com/assay-run/assay/graders/httpthresholds"
@@ -24,7 +25,7 @@ import (
 func allGraders() []graders.Grader {
 	return []graders.Grader{
 		logaggregate.New(), surgepricing.New(),
-		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(),
+		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(), exportstream.New(),
 	}
 }
 
