@@ -10,6 +10,7 @@ import (
 	"github.com/assay-run/assay/graders/idle"
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/logaggregate"
+	"github.com/assay-run/assay/graders/resilienthome"
 	"github.com/assay-run/assay/graders/surgepricing"
 	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner/diskwatch"
@@ -19,7 +20,7 @@ import (
 
 // allGraders lists every kind of work there is.
 func allGraders() []graders.Grader {
-	return []graders.Grader{logaggregate.New(), surgepricing.New()}
+	return []graders.Grader{logaggregate.New(), resilienthome.New(), surgepricing.New()}
 }
 
 // driverCommand is what runs inside a pod, as process 1. People have no use for it.
