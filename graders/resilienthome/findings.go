@@ -102,6 +102,9 @@ func (r *run) pageFindings(add adder) {
 	if p.badErrors >= fewest && float64(p.badErrors) >= habit*float64(p.errors) {
 		add(codeBadErrors, fmt.Sprintf("%d of %d errors were not application/problem+json with status 502, 503 or 504.", p.badErrors, p.errors), r.sinceStart(phaseRetryAfter))
 	}
+	if p.madeUp >= fewest && float64(p.madeUp) >= habit*float64(p.due) {
+		add(codeWrongOutput, fmt.Sprintf("%d of %d pages are not what the services had answered. %s", p.madeUp, p.due, p.firstWrong), -1)
+	}
 	if p.stale >= fewest {
 		add(codeStaleRead, fmt.Sprintf("%d pages had recommendations from before the request, without saying so or older than 60 s.", p.stale), -1)
 	}
@@ -122,7 +125,10 @@ func (r *run) playFindings(add adder) {
 	if p.effects > 0 {
 		add(codeDuplicateEffect, fmt.Sprintf("%d plays were counted more than once: the service had taken them before the connection broke.", p.effects), r.sinceStart(phaseRecovery))
 	}
-	if n := p.swallowed + p.lost; n > 0 {
+	if p.lost > 0 {
+		add(codeLostEffect, fmt.Sprintf("%d of %d plays were answered as done and never passed on.", p.lost, p.due), -1)
+	}
+	if n := p.swallowed; n > 0 {
 		add(codeErrorSwallowed, fmt.Sprintf("%d plays were answered as done, though the service had not said so.", n), r.sinceStart(phaseRecovery))
 	}
 }
@@ -130,9 +136,9 @@ func (r *run) playFindings(add adder) {
 // retryFindings are about how often it asks again, and when. The tests are those of docs/resilience-statistics.md.
 func (r *run) retryFindings(m *evidence.Measures, add adder) {
 	n := &r.retry
-	if storm(n.tries) {
-		add(codeRetryStorm, fmt.Sprintf("One page cost a failing service up to %d calls; more than %d were too many for %d of %d pages.",
-			n.most, mostTries, count(n.tries, mostTries), len(n.tries)), r.sinceStart(phaseErrors))
+	if n.tries.storm() {
+		add(codeRetryStorm, fmt.Sprintf("One page cost a failing service up to %d calls. Of %d pages whose first %d calls had failed, %d went on.",
+			n.most, n.tries.exhausted, mostTries, n.tries.beyond), r.sinceStart(phaseErrors))
 		return // how it waits between them is beside the point
 	}
 	if m.Values[metricRetried] < fewRetries {
@@ -147,18 +153,9 @@ func (r *run) retryFindings(m *evidence.Measures, add adder) {
 	}
 }
 
-func count(tries []int, beyond int) (n int) {
-	for _, t := range tries {
-		if t > beyond {
-			n++
-		}
-	}
-	return n
-}
-
 // outageFindings are about a service that is down.
 func (r *run) outageFindings(m *evidence.Measures, add adder) {
-	if v := m.Values[metricOutageCalls]; v >= breakerShare && !storm(r.retry.tries) {
+	if v := m.Values[metricOutageCalls]; v >= breakerShare && !r.retry.tries.storm() {
 		add(codeNoBreaker, fmt.Sprintf("Three seconds after a service had died it was still called %.2f times for each page.", v), r.sinceStart(phaseDead))
 	}
 	held, all := r.held(r.plan.phase(phaseHang))

@@ -43,6 +43,8 @@ const (
 	codeNoBreaker       = "NO_BREAKER"
 	codeLeak            = "LEAK"
 	codeStaleRead       = "STALE_READ"
+	codeWrongOutput     = "WRONG_OUTPUT"
+	codeLostEffect      = "LOST_EFFECT"
 )
 
 // contractMemory is the memory limit of the challenge.

@@ -127,6 +127,7 @@ type pageCount struct {
 	errors, badErrors int // answers with an error, and those not in the agreed form
 	unanswered        int // of due: nothing came in 3 s
 	hungDue, hung     int // while recs did not answer: pages due, and those to which nothing came
+	madeUp            int // of due: pages with a part that no service had answered, or without form
 	stale             int // recommendations older than allowed, or old and not called so
 	latencies         []time.Duration
 	firstWrong        string
@@ -189,10 +190,15 @@ func (r *run) judgePage(at time.Duration, status int64, f flags) {
 	case f&isPage == 0 || f&rightProfile == 0:
 		if r.plan.profileMayFail(at) {
 			p.swallowed++
+		} else {
+			p.madeUp++
 		}
 		wrong = describe((isPage|rightProfile)&^f, 0)
 	default:
 		wrong = wrongParts(f)
+		if f&(hasRecs|rightRecs) == hasRecs || f&(hasTests|rightTests) == hasTests {
+			p.madeUp++
+		}
 		if f&tooOldRecs != 0 || f&oldRecs != 0 && f&saysStale == 0 {
 			p.stale++
 		}

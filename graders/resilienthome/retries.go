@@ -22,7 +22,7 @@ type retryCount struct {
 	firstFailed, retried int     // in phaseErrors: pages whose first call failed, and those of them with another call
 	gaps                 gaps    // in phaseErrors and before a breaker had to open
 	together             []int64 // first retries after common failures, since that failure
-	tries                []int   // calls for each page, where recs failed
+	tries                tally   // in phaseErrors and before a breaker had to open
 	most                 int
 }
 
@@ -78,7 +78,7 @@ func (r *run) countRetries() {
 		n.most = max(n.most, len(list))
 		first := list[0].arrived
 		if in(faulty, first) || in(early, first) {
-			n.tries = append(n.tries, len(list))
+			n.tries.add(list)
 			n.gaps.add(list)
 		}
 		if in(faulty, first) && list[0].failed {

@@ -25,8 +25,8 @@ const (
 	bin = 10_000
 	// mostTries is how many calls a request may cost a service, the first one included.
 	mostTries = 3
-	// stormShare and stormLeast are how many requests must have cost more for a storm.
-	stormShare = 0.02
+	// stormShare and stormLeast are how many requests must have cost more for a storm, of those whose first three calls had all failed.
+	stormShare = 0.2
 	stormLeast = 20
 )
 
@@ -114,15 +114,27 @@ func noBackoff(g gaps) bool {
 	return len(g.First) >= enoughGaps && len(g.Second) >= enoughSecond && growth(g) < noGrowth
 }
 
-// storm says that requests cost more calls than they may. tries are the calls of each request.
-func storm(tries []int) bool {
-	beyond := 0
-	for _, n := range tries {
-		if n > mostTries {
-			beyond++
+// tally counts requests whose first calls, as many as they may cost, had all failed, and those of them that cost more.
+type tally struct{ exhausted, beyond int }
+
+func (t *tally) add(list []attempt) {
+	if len(list) < mostTries {
+		return
+	}
+	for _, a := range list[:mostTries] {
+		if !a.failed {
+			return
 		}
 	}
-	return beyond >= stormLeast && float64(beyond) >= stormShare*float64(len(tries))
+	t.exhausted++
+	if len(list) > mostTries {
+		t.beyond++
+	}
+}
+
+// storm says that requests cost more calls than they may, as a habit.
+func (t tally) storm() bool {
+	return t.beyond >= stormLeast && float64(t.beyond) >= stormShare*float64(t.exhausted)
 }
 
 // byArrival sorts attempts.
