@@ -144,7 +144,7 @@ func (r *run) retryFindings(m *evidence.Measures, add adder) {
 	if m.Values[metricRetried] < fewRetries {
 		return
 	}
-	if noJitter(n.gaps.First) {
+	if noJitter(n.gaps.First, n.together) {
 		add(codeNoJitter, fmt.Sprintf("%d retries came %.0f ms after the failure, half of them within %.1f %% of that.",
 			len(n.gaps.First), m.Values[metricGapFirst]/1e6, 67*relativeSpread(n.gaps.First)), r.sinceStart(phaseErrors))
 	}

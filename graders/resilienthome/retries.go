@@ -130,12 +130,11 @@ func (r *run) retries(m *evidence.Measures) {
 		m.Values[metricGrowth], m.Values[metricSpread], m.Values[metricPeak] = 0, 0, 1
 		return
 	}
-	median := func(list []int64) float64 { return quantileOf(slices.Sorted(slices.Values(list)), 0.5) * 1e3 }
 	if len(n.gaps.First) >= enoughGaps {
-		m.Values[metricGapFirst] = median(n.gaps.First)
+		m.Values[metricGapFirst] = middle(n.gaps.First) * 1e3
 		m.Values[metricSpread] = relativeSpread(n.gaps.First)
 		if len(n.gaps.Second) >= enoughSecond {
-			m.Values[metricGapSecond] = median(n.gaps.Second)
+			m.Values[metricGapSecond] = middle(n.gaps.Second) * 1e3
 			m.Values[metricGrowth] = growth(n.gaps)
 		}
 	}

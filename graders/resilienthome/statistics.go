@@ -17,10 +17,17 @@ const (
 	enoughTogether = 25
 	// atOnce is the gap up to which a retry comes at once: what a busy loop takes, no delay that anybody chose.
 	atOnce = 10_000
-	// noSpread is the relative spread below which delays are not randomised.
-	noSpread = 0.06
-	// noGrowth is the ratio of medians below which delays do not grow.
-	noGrowth = 1.15
+	// noSpread is the relative spread below which delays are not randomised. Up to smallSpread they are not when, besides, crowd of those who
+	// failed together came back within 10 ms.
+	noSpread    = 0.06
+	smallSpread = 0.12
+	crowd       = 0.75
+	// grown is how much longer than the typical first delay a second one must be to have grown, and grownShare the share of second delays up to
+	// which there is no growth.
+	grown      = 1.15
+	grownShare = 0.25
+	// trimmed is the share of the smallest, and of the largest, gaps that a mean leaves out.
+	trimmed = 0.1
 	// bin is the width of the peak after a common failure.
 	bin = 10_000
 	// mostTries is how many calls a request may cost a service, the first one included.
@@ -77,10 +84,21 @@ func relativeSpread(list []int64) float64 {
 	return (quantileOf(sorted, 0.75) - quantileOf(sorted, 0.25)) / (1.349 * median)
 }
 
-// growth is how much longer the second gap is than the first, by medians. What comes at once does not grow.
+// middle is the mean without the smallest and the largest tenth: steadier than a median, and a few late timers do not move it.
+func middle(list []int64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	cut := int(trimmed * float64(len(sorted)))
+	sorted = sorted[cut : len(sorted)-cut]
+	sum := 0.0
+	for _, v := range sorted {
+		sum += float64(v)
+	}
+	return sum / float64(len(sorted))
+}
+
+// growth is how much longer the second gap is than the first, in the middle. What comes at once does not grow.
 func growth(g gaps) float64 {
-	first := quantileOf(slices.Sorted(slices.Values(g.First)), 0.5)
-	second := quantileOf(slices.Sorted(slices.Values(g.Second)), 0.5)
+	first, second := middle(g.First), middle(g.Second)
 	if second <= atOnce {
 		return 1
 	}
@@ -100,18 +118,32 @@ func peak(list []int64) float64 {
 	return float64(most) / float64(len(sorted))
 }
 
-// noJitter says that delays are not randomised: there are enough gaps, they are delays at all, and they hardly differ.
-func noJitter(first []int64) bool {
+// noJitter says that delays are not randomised: there are enough gaps, they are delays at all, and they hardly differ, or little and those who
+// failed together came back together.
+func noJitter(first, together []int64) bool {
 	if len(first) < enoughGaps {
 		return false
 	}
-	median := quantileOf(slices.Sorted(slices.Values(first)), 0.5)
-	return median > atOnce && relativeSpread(first) < noSpread
+	spread := relativeSpread(first)
+	if spread == 0 { // at once
+		return false
+	}
+	return spread < noSpread || spread < smallSpread && len(together) >= enoughTogether && peak(together) >= crowd
 }
 
-// noBackoff says that delays do not grow.
+// noBackoff says that delays do not grow: hardly any second one is longer than a first one usually is.
 func noBackoff(g gaps) bool {
-	return len(g.First) >= enoughGaps && len(g.Second) >= enoughSecond && growth(g) < noGrowth
+	if len(g.First) < enoughGaps || len(g.Second) < enoughSecond {
+		return false
+	}
+	bound := max(grown*quantileOf(slices.Sorted(slices.Values(g.First)), 0.5), atOnce)
+	longer := 0
+	for _, v := range g.Second {
+		if float64(v) > bound {
+			longer++
+		}
+	}
+	return float64(longer) <= grownShare*float64(len(g.Second))
 }
 
 // tally counts requests whose first calls, as many as they may cost, had all failed, and those of them that cost more.
