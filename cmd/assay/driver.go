@@ -14,6 +14,7 @@ import (
 	"github.com/assay-run/assay/graders/idle"
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/logaggregate"
+	"github.com/assay-run/assay/graders/resilienthome"
 	"github.com/assay-run/assay/graders/surgepricing"
 	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner/diskwatch"
@@ -24,8 +25,8 @@ import (
 // allGraders lists every kind of work there is.
 func allGraders() []graders.Grader {
 	return []graders.Grader{
-		logaggregate.New(), surgepricing.New(),
-		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(), exportstream.New(),
+		logaggregate.New(), surgepricing.New(), exportstream.New(), resilienthome.New(),
+		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(),
 	}
 }
 
