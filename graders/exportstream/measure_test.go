@@ -79,6 +79,7 @@ func TestMeasureReaders(t *testing.T) {
 				f.Streams[id].Client.End, f.Streams[id].Client.EndedNs = readers.Cut, 2*second
 			}
 		}, nil, []string{}, map[string]float64{metricServed: 0.5, metricBytes: 16.0 / 18}, nil},
+		{"given up", func(f *facts) { f.Streams["slow-2"].Source.Conns[0].ClosedNs = 3 * second }, nil, []string{}, map[string]float64{metricServed: 0.75}, nil},
 		{"closed late", func(f *facts) { f.Streams["slow-1"].Source.Conns[0].ClosedNs = 12 * second }, nil, []string{}, map[string]float64{metricClosed: 10.0 / 11}, nil},
 		{"a leak", func(f *facts) {
 			for _, id := range []string{"slow-1", "slow-2", "slow-3", "slow-4", "stalled-1", "leaving-1"} {
