@@ -189,11 +189,11 @@ func (c *checker) rowAt() int {
 }
 
 func (c *checker) ends() []int {
-	if b := c.table.at(c.number); c.format == formatCSV {
+	b := c.table.at(c.number)
+	if c.format == formatCSV {
 		return b.csv.ends
-	} else {
-		return b.source.ends
 	}
+	return b.source.ends
 }
 
 func (c *checker) begin(row int) int {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/service"
@@ -32,6 +33,9 @@ func contractCases() []contractCase {
 	}
 }
 
+// requestWithin bounds each of them.
+const requestWithin = 5 * time.Second
+
 // together is how many exports of the contract are read at the same time.
 const together = 3
 
@@ -41,7 +45,7 @@ func (d *driver) contract(ctx context.Context) {
 	defer cancel()
 	d.facts.Cases = map[string]*exchange.Answer{}
 	for _, c := range contractCases() {
-		one, cancel := context.WithTimeout(ctx, caseWithin)
+		one, cancel := context.WithTimeout(ctx, requestWithin)
 		d.facts.Cases[c.ID] = exchange.Send(one, d.svc.Addr, d.epoch, exchange.Request(d.svc.Addr, http.MethodGet, c.Path, nil, false))
 		cancel()
 	}

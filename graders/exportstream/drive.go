@@ -242,7 +242,7 @@ func (d *driver) untilWithin(ctx context.Context) (context.Context, context.Canc
 func (d *driver) readers(ctx context.Context) {
 	ctx, cancel := d.untilWithin(ctx)
 	defer cancel()
-	ctx, timeUp := context.WithTimeout(ctx, d.params.Seconds)
+	ctx, timeUp := context.WithTimeout(ctx, d.params.ReadNs)
 	defer timeUp()
 	var wg sync.WaitGroup
 	for i := range d.params.Specs {

@@ -48,7 +48,7 @@ func (r *run) pace(m *evidence.Measures) {
 		n++
 		st := r.facts.Streams[s.ID]
 		// Whoever was cut off has been given nothing that is of use.
-		if st == nil || st.Client == nil || st.Client.SentNs < 0 || st.Client.Status != 200 || st.Client.End != readers.Left {
+		if st == nil || st.Client == nil || st.Client.SentNs < 0 || st.Client.Status != 200 || st.Client.End != readers.Left || st.givenUp() {
 			continue
 		}
 		wanted := float64(s.Script.Rate) * (time.Duration(st.Client.EndedNs-st.Client.SentNs) - beginning).Seconds()
@@ -62,6 +62,17 @@ func (r *run) pace(m *evidence.Measures) {
 	if r.facts.FastNs > 0 && !r.facts.Ended {
 		m.Values[metricRate] = float64(r.facts.FastBytes) / time.Duration(r.facts.FastNs).Seconds()
 	}
+}
+
+// givenUp says that the submission had closed the source before the client left, and not had everything. What waits in the kernel may
+// go on to reach a slow client for a long time, so it need not have seen it.
+func (r *result) givenUp() bool {
+	for _, c := range r.Source.Conns {
+		if c.DoneNs >= 0 || c.ClosedNs < 0 || c.ClosedNs >= r.Client.EndedNs {
+			return false
+		}
+	}
+	return true
 }
 
 // enoughBytes is from how many bytes on the CPU time for each GiB is told.

@@ -14,7 +14,7 @@ import (
 type params struct {
 	Kind      kind          `json:"kind"`
 	Seed      []byte        `json:"seed"`
-	Seconds   time.Duration `json:"seconds"`
+	ReadNs    time.Duration `json:"readNs"` // how long clients read
 	Specs     []spec        `json:"specs"`
 	TimeoutNs time.Duration `json:"timeoutNs"`
 }
@@ -43,7 +43,7 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 	if out.Truth, err = json.Marshal(truth{Kind: s.kind, Specs: specs}); err != nil {
 		return graders.Prepared{}, fmt.Errorf("write truth: %w", err)
 	}
-	if out.Params, err = json.Marshal(params{Kind: s.kind, Seed: seed, Seconds: s.seconds, Specs: specs, TimeoutNs: p.Timeout}); err != nil {
+	if out.Params, err = json.Marshal(params{Kind: s.kind, Seed: seed, ReadNs: s.seconds, Specs: specs, TimeoutNs: p.Timeout}); err != nil {
 		return graders.Prepared{}, fmt.Errorf("write params: %w", err)
 	}
 	return out, nil
