@@ -230,7 +230,7 @@ func (d *driver) outages(s *service.Service) ([]evidence.Series, error) {
 			return nil, err
 		}
 	}
-	times := schedule(d.params.Seed, p)
+	times := schedule(d.params.Seed, p, d.params.Rate)
 	list := visits(d.params.Seed, p, times.Due())
 	seen := make(column, len(list)) // each is written by the one goroutine that has the answer, before Run returns
 	telling, stop := context.WithCancel(s.Within())

@@ -14,6 +14,8 @@ const (
 	heldFor = 1200 * time.Millisecond
 	// announced is how long after the first 503 calls may still come that were under way.
 	announced = 250 * time.Millisecond
+	// almost is what a client's clock may be before ours at the end of a pause.
+	almost = 50 * time.Millisecond
 )
 
 // retryCount is what the calls to recs show about retries.
@@ -197,7 +199,7 @@ func (r *run) early() float64 {
 		if ended < until { // it asked again while it was to be left alone; that call is counted below
 			continue
 		}
-		from, until = ended+announced, ended+retryAfter*time.Second
+		from, until = ended+announced, ended+retryAfter*time.Second-almost
 		calls += r.callsIn(profiles, from, until)
 		pages += r.pagesIn(from, until)
 	}
