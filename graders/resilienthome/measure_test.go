@@ -41,6 +41,7 @@ type behaviour struct {
 	pretends    bool // plays
 	ignores     bool // Retry-After
 	neverCloses bool
+	unused      bool          // recs is never called
 	late        time.Duration // of every answer
 }
 
@@ -135,7 +136,10 @@ func (w *world) page(i, kind int64, at time.Duration) {
 	if garbage := w.p.phase(phaseGarbage); at >= garbage.From && at < garbage.To && status == 200 {
 		f = f&^(hasTests|rightTests) | saysTests
 	}
-	good, waited := w.recs(who, at, t)
+	good, waited := false, time.Duration(0)
+	if !w.b.unused {
+		good, waited = w.recs(who, at, t)
+	}
 	took = max(took, waited)
 	if !good && status == 200 {
 		f = f&^(hasRecs|rightRecs) | saysRecs
@@ -389,6 +393,13 @@ func TestBehaviours(t *testing.T) {
 		{"says that a play was taken", behaviour{pretends: true}, []string{codeErrorSwallowed}, nil},
 		{"ignores Retry-After", behaviour{ignores: true}, []string{}, func(t *testing.T, v map[string]float64) {
 			assert.Greater(t, v[metricEarly], 0.8)
+		}},
+		{"recs are never asked", behaviour{unused: true}, []string{}, func(t *testing.T, v map[string]float64) {
+			assert.NotContains(t, v, metricOutageCalls, "that is no merit")
+			assert.NotContains(t, v, metricAmplification)
+			assert.NotContains(t, v, metricHeld)
+			assert.Equal(t, [...]float64{0, 0, 1}, [...]float64{v[metricGrowth], v[metricSpread], v[metricPeak]})
+			assert.InDelta(t, 7e9, v[metricRecovery], 1)
 		}},
 		{"late", behaviour{late: 900 * time.Millisecond}, []string{}, func(t *testing.T, v map[string]float64) {
 			assert.Greater(t, v[metricP50], 900e6)
