@@ -136,8 +136,8 @@ func (d *driver) cases(s *service.Service) error {
 			n++
 			d.page(s, name(d.params.Seed, "between ", n))
 		}
-		if s.Within().Err() != nil {
-			return nil
+		if over(s.Within()) {
+			break
 		}
 		if err := d.script(&c); err != nil {
 			return err
@@ -147,6 +147,9 @@ func (d *driver) cases(s *service.Service) error {
 	}
 	return nil
 }
+
+// over says that the service's time has ended: what is not asked by then never is.
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 // script sets what the services do in a case; nil for all well.
 func (d *driver) script(c *contractCase) error {
@@ -230,7 +233,7 @@ func (d *driver) outages(s *service.Service) ([]evidence.Series, error) {
 			return nil, err
 		}
 	}
-	times := schedule(d.params.Seed, p)
+	times := schedule(d.params.Seed, p, d.params.Rate)
 	list := visits(d.params.Seed, p, times.Due())
 	seen := make(column, len(list)) // each is written by the one goroutine that has the answer, before Run returns
 	telling, stop := context.WithCancel(s.Within())

@@ -43,7 +43,7 @@ func (*Grader) Measure(ev evidence.Run, raw json.RawMessage) (evidence.Measures,
 	if !r.facts.fits() {
 		return evidence.Measures{}, fmt.Errorf("read facts of %s: columns do not fit together", ev.Scenario)
 	}
-	if r.truth.Scale < minScale || r.truth.Scale > maxScale {
+	if !(r.truth.Scale > 0 && r.truth.Scale <= maxScale) {
 		return evidence.Measures{}, fmt.Errorf("read truth of %s: a scale of %g is none", ev.Scenario, r.truth.Scale)
 	}
 	r.plan = newPlan(r.truth.Scale)

@@ -128,8 +128,8 @@ func TestNodeSolutions(t *testing.T) {
 		{"flawed/breaker-never-closes", outages, []string{}},
 		{"gaming/drop-requests", outages, []string{codeNoFallback}},
 		{"gaming/unlabelled-cache", outages, []string{codeStaleRead}},
-		{"gaming/made-up", outages, []string{codeLostEffect, codeWrongOutput}},
-		{"gaming/prefetch", outages, []string{codeNoBreaker, codeStaleRead}},
+		{"gaming/made-up", outages, []string{codeErrorSwallowed, codeLostEffect, codeWrongOutput}},
+		{"gaming/prefetch", outages, []string{codeStaleRead}},
 	} {
 		t.Run(tt.solution+" "+tt.with["kind"].(string), func(t *testing.T) {
 			m := nodeRun(t, tt.solution, tt.with)

@@ -59,12 +59,13 @@ type plan struct {
 	Together []time.Duration // when all calls to recs fail at once
 }
 
-// newPlan lays the phases out. Those that must show a breaker at work, or the way back, have a part that does not depend on the scale.
+// newPlan lays the phases out. Those that must show a breaker at work, or the way back, have a part that does not grow with the scale. Below 1,
+// which only tests use, all is shorter.
 func newPlan(scale float64) plan {
 	var p plan
 	at := time.Duration(0)
 	add := func(name string, fixed, scaled, plays float64) {
-		d := time.Duration((fixed + scaled*scale) * float64(time.Second)).Round(time.Millisecond)
+		d := time.Duration((fixed*min(scale, 1) + scaled*scale) * float64(time.Second)).Round(time.Millisecond)
 		p.Phases = append(p.Phases, phase{Name: name, From: at, To: at + d, Plays: plays})
 		at += d
 	}

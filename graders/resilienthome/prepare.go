@@ -13,6 +13,7 @@ import (
 type params struct {
 	Kind      kind          `json:"kind"`
 	Scale     float64       `json:"scale"`
+	Rate      float64       `json:"rate"` // requests a second
 	Seed      []byte        `json:"seed"`
 	TimeoutNs time.Duration `json:"timeoutNs"`
 }
@@ -34,7 +35,7 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 	}
 	var out graders.Prepared
 	seed := derive(p.Seed, fmt.Sprintf("v%d %s %g", version, s.kind, s.scale))
-	if out.Params, err = json.Marshal(params{Kind: s.kind, Scale: s.scale, Seed: seed, TimeoutNs: p.Timeout}); err != nil {
+	if out.Params, err = json.Marshal(params{Kind: s.kind, Scale: s.scale, Rate: rate, Seed: seed, TimeoutNs: p.Timeout}); err != nil {
 		return graders.Prepared{}, fmt.Errorf("write params: %w", err)
 	}
 	if out.Truth, err = json.Marshal(truth{Kind: s.kind, Scale: s.scale}); err != nil {

@@ -14,6 +14,8 @@ const (
 	heldFor = 1200 * time.Millisecond
 	// announced is how long after the first 503 calls may still come that were under way.
 	announced = 250 * time.Millisecond
+	// almost is what a client's clock may be before ours at the end of a pause.
+	almost = 50 * time.Millisecond
 )
 
 // retryCount is what the calls to recs show about retries.
@@ -109,10 +111,17 @@ func sortedKeys(m map[int64][]attempt) []int64 {
 // fewRetries is the share of failures that must be retried for anything to be said about how.
 const fewRetries = 0.2
 
+// uses says whether recs is asked for pages at all, while all is well. What is never called cannot be called too often.
+func (r *run) uses() bool {
+	warm := r.plan.phase(phaseWarm)
+	return r.retry.pages > 0 && r.retry.calls > 0 && 2*r.callsIn(recs, warm.From, warm.To) >= r.pagesIn(warm.From, warm.To)
+}
+
 // retries are the figures about asking again.
 func (r *run) retries(m *evidence.Measures) {
 	n := &r.retry
-	if n.pages == 0 || n.calls == 0 {
+	if !r.uses() { // who does not ask does not ask again
+		m.Values[metricGrowth], m.Values[metricSpread], m.Values[metricPeak] = 0, 0, 1
 		return
 	}
 	// What failed is a matter of chance: count as if exactly 30 % had.
@@ -145,12 +154,14 @@ func (r *run) retries(m *evidence.Measures) {
 
 // outage are the figures about a service that is down, and back.
 func (r *run) outage(m *evidence.Measures) {
-	if r.facts.ReadyNs < 0 || r.facts.Calls.len() == 0 {
+	if r.facts.ReadyNs < 0 {
 		return
 	}
 	dead, back := r.plan.phase(phaseDead), r.plan.phase(phaseRecovery)
 	from := dead.From + breakerWithin
-	m.Values[metricOutageCalls] = part(float64(r.callsIn(recs, from, dead.To)), float64(r.pagesIn(from, dead.To)))
+	if r.uses() {
+		m.Values[metricOutageCalls] = part(float64(r.callsIn(recs, from, dead.To)), float64(r.pagesIn(from, dead.To)))
+	}
 	m.Values[metricEarly] = r.early()
 	m.Values[metricRecovery] = float64(r.recovery(back))
 	hang := r.plan.phase(phaseHang)
@@ -188,7 +199,7 @@ func (r *run) pagesIn(from, to time.Duration) int {
 func (r *run) early() float64 {
 	c := &r.facts.Calls
 	calls, pages := 0, 0
-	from, until := time.Duration(-1), time.Duration(-1)
+	until := time.Duration(-1)
 	for i := range c.len() {
 		if c.Service[i] != index(profiles) || c.Play[i] == 1 || c.Status[i] != 503 || c.Ended[i] < 0 {
 			continue
@@ -197,7 +208,8 @@ func (r *run) early() float64 {
 		if ended < until { // it asked again while it was to be left alone; that call is counted below
 			continue
 		}
-		from, until = ended+announced, ended+retryAfter*time.Second
+		from := ended + announced
+		until = ended + retryAfter*time.Second - almost
 		calls += r.callsIn(profiles, from, until)
 		pages += r.pagesIn(from, until)
 	}

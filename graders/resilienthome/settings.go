@@ -16,7 +16,7 @@ const (
 // settings is "with:" of a scenario.
 type settings struct {
 	kind  kind
-	scale float64 // how long the phases of the outages are; 1 is 28 s
+	scale float64 // how long the phases of the outages are; 1 is 29 s
 }
 
 const (

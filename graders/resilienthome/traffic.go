@@ -45,7 +45,7 @@ func name(seed []byte, purpose string, i int) string {
 }
 
 // schedule says when requests of the outages are due.
-func schedule(seed []byte, p plan) httpload.Schedule {
+func schedule(seed []byte, p plan, rate float64) httpload.Schedule {
 	return httpload.Schedule{Steps: []httpload.Step{{Rate: rate, For: p.length()}}, Seed: derive(seed, "arrivals")}
 }
 
