@@ -11,50 +11,23 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/challenges/templates"
+	"github.com/assay-run/assay/docs"
 )
-
-// block is one piece of code of a Markdown file.
-type block struct {
-	lang string
-	what string // second word: a file's path, "run", "output", or nothing
-	text string
-}
-
-var fence = regexp.MustCompile("^(`{3,})(\\S*) ?(.*)$")
-
-// blocks are the fenced pieces of code of a text.
-func blocks(text string) []block {
-	var all []block
-	var open string
-	for line := range strings.Lines(text) {
-		bare := strings.TrimRight(line, "\n")
-		m := fence.FindStringSubmatch(bare)
-		switch {
-		case open == "" && m != nil:
-			open = m[1]
-			all = append(all, block{lang: m[2], what: m[3]})
-		case bare == open:
-			open = ""
-		case open != "":
-			all[len(all)-1].text += line
-		}
-	}
-	return all
-}
 
 // authoringScript makes of docs/authoring.md what a reader does: it writes the files and runs the commands, in the order of the text. Commands that
 // leave refuses are left out, with the output that belongs to them.
 func authoringScript(t *testing.T, leave func(command string) bool) string {
 	t.Helper()
-	data, err := os.ReadFile("../../docs/authoring.md")
-	require.NoError(t, err)
 	var script, files strings.Builder
 	left, commands, written := false, 0, 0
-	for i, b := range blocks(string(data)) {
+	for i, b := range docs.Blocks(docs.Authoring()) {
 		switch {
-		case b.what == "run":
-			require.Equal(t, "sh", b.lang)
-			for command := range strings.Lines(b.text) {
+		case b.What == "run":
+			require.Equal(t, "sh", b.Lang)
+			for command := range strings.Lines(b.Text) {
 				command = strings.TrimSpace(command)
 				if left = leave(command); left {
 					continue
@@ -66,22 +39,22 @@ func authoringScript(t *testing.T, leave func(command string) bool) string {
 				}
 				fmt.Fprintln(&script, command)
 			}
-		case b.what == "output":
+		case b.What == "output":
 			if left {
 				continue
 			}
-			for line := range strings.Lines(b.text) {
+			for line := range strings.Lines(b.Text) {
 				words := strings.Fields(line)
 				for i, w := range words {
 					words[i] = regexp.QuoteMeta(w)
 				}
 				fmt.Fprintf(&script, "stdout '%s'\n", strings.Join(words, ".* ?"))
 			}
-		case b.what != "":
+		case b.What != "":
 			written++
 			name := fmt.Sprintf("file-%d", i)
-			fmt.Fprintf(&script, "mkdir %s\ncp %s %s\n", filepath.Dir(b.what), name, b.what)
-			fmt.Fprintf(&files, "-- %s --\n%s", name, b.text)
+			fmt.Fprintf(&script, "mkdir %s\ncp %s %s\n", filepath.Dir(b.What), name, b.What)
+			fmt.Fprintf(&files, "-- %s --\n%s", name, b.Text)
 		}
 	}
 	require.Greater(t, commands, 3)
@@ -117,21 +90,19 @@ stdout 'brackets +junior'`, 1)
 // TestAuthoringShowsTheMistake compares the message in docs/authoring.md with the real one.
 func TestAuthoringShowsTheMistake(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile("../../docs/authoring.md")
-	require.NoError(t, err)
 	dir := filepath.Join(t.TempDir(), "brackets")
 	shown := ""
-	for _, b := range blocks(string(data)) {
-		if rel, ok := strings.CutPrefix(b.what, "brackets/"); ok {
-			text := b.text
+	for _, b := range docs.Blocks(docs.Authoring()) {
+		if rel, ok := strings.CutPrefix(b.What, "brackets/"); ok {
+			text := b.Text
 			if rel == "challenge.yaml" {
 				text = strings.Replace(text, "main.cases.right", "main.case.right", 1)
 			}
 			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, rel)), 0o755))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, rel), []byte(text), 0o644))
 		}
-		if b.lang == "text" && b.what == "" && strings.Contains(b.text, "did you mean") {
-			shown, _, _ = strings.Cut(strings.TrimPrefix(b.text, "brackets/"), "…")
+		if b.Lang == "text" && b.What == "" && strings.Contains(b.Text, "did you mean") {
+			shown, _, _ = strings.Cut(strings.TrimPrefix(b.Text, "brackets/"), "…")
 		}
 	}
 	require.NotEmpty(t, shown)
@@ -177,4 +148,39 @@ func TestPagesKeepSecrets(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTemplates lints what `assay challenge new` writes; the end-to-end tests grade it.
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	for _, kind := range templates.Kinds() {
+		dir := filepath.Join(t.TempDir(), "some-challenge")
+		require.NoError(t, templates.Write(kind, "some-challenge", dir))
+		p, err := openPlace(dir)
+		require.NoError(t, err)
+		ch, err := challenges.Lint(p.fsys, p.only, kinds())
+		require.NoError(t, err, kind)
+		assert.Equal(t, kind, ch.Scenarios[0].Workload)
+		assert.NotEmpty(t, ch.Digest)
+		assert.Equal(t, kind != "http-load", len(ch.Used) > 0, "%s: the files that decide are in the digest", kind)
+	}
+}
+
+// TestDigestCoversCases holds that a case cannot be changed in silence.
+func TestDigestCoversCases(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "some-challenge")
+	require.NoError(t, templates.Write("stdin-stdout", "some-challenge", dir))
+	digest := func() string {
+		p, err := openPlace(dir)
+		require.NoError(t, err)
+		list, err := p.load()
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		return list[0].Digest
+	}
+	before := digest()
+	assert.Equal(t, before, digest())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "cases", "samples", "1.out"), []byte("18\n"), 0o644))
+	assert.NotEqual(t, before, digest())
 }

@@ -135,7 +135,10 @@ func (a *app) lint(dir string) (*challenges.Challenge, error) {
 	if !errors.As(err, &problems) {
 		return ch, err
 	}
-	fmt.Fprintln(a.out, p.locate(problems))
+	problems.Sort()
+	for _, problem := range problems { // all of them; as an error they are cut
+		fmt.Fprintln(a.out, p.locate(schemas.Problems{problem}))
+	}
 	fmt.Fprintf(a.out, "%s in %s\n  Correct the first one first: others may follow from it. docs/challenge-format.md and docs/workloads.md describe every key.\n",
 		count(len(problems), "mistake"), dir)
 	return nil, errDone

@@ -26,6 +26,8 @@ const (
 	// maxSamples bounds the answers that are kept, and sampleBytes what is kept of the body of each.
 	maxSamples  = 200
 	sampleBytes = 4 << 10
+	// reserve is what is left of the time of a run for its end.
+	reserve = 3 * time.Second
 	// beforeWithin bounds a request before the load.
 	beforeWithin = 10 * time.Second
 )
@@ -54,7 +56,7 @@ type sample struct {
 
 // Drive implements workload.Workload: one process, which is asked and then killed.
 func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage) (_ []evidence.Execution, err error) {
-	d := driver{pod: pod}
+	d := driver{pod: pod, started: time.Now()}
 	if err := json.Unmarshal(raw, &d.params); err != nil {
 		return nil, fmt.Errorf("read params of %s: %w", Name, err)
 	}
@@ -85,6 +87,7 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 // driver is the state of one Drive.
 type driver struct {
 	pod       workload.Pod
+	started   time.Time
 	params    params
 	svc       *service.Service
 	upstreams *stubs.Running
@@ -160,7 +163,10 @@ func (d *driver) load(ctx context.Context) (*evidence.Heartbeat, []evidence.Seri
 	choices := d.params.choices(due)
 	every := max(1, (due+maxSamples-1)/maxSamples)
 	length := d.params.Schedule.Duration()
-	result, err := httpload.Run(d.svc.Within(), httpload.Options{
+	// A service that ends does not end the load: whoever asks then is refused, and that counts.
+	within, cancel := d.within(ctx)
+	defer cancel()
+	result, err := httpload.Run(within, httpload.Options{
 		Addr: d.svc.Addr, Start: start, Schedule: d.params.Schedule, Timeout: d.params.WithinNs, MaxInFlight: d.params.Connections,
 		Request: func(i int) httpload.Request {
 			if i%every == 0 {
@@ -191,6 +197,14 @@ func (d *driver) load(ctx context.Context) (*evidence.Heartbeat, []evidence.Seri
 	}
 	hb := beats.Window(start.Add(d.params.WarmUpNs), start.Add(length))
 	return &hb, append(curves, curve), nil
+}
+
+// within ends when the time of the run does.
+func (d *driver) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	if d.params.TimeoutNs <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d.params.TimeoutNs-reserve-time.Since(d.started))
 }
 
 // request is request number of the load, which is the one at index.

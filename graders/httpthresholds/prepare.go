@@ -13,6 +13,7 @@ import (
 
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/graders/httpload"
+	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/graders/stubs"
 )
@@ -57,6 +58,9 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 		}
 	}
 	seed := derive(p.Seed)
+	if need := w.schedule(nil).Duration() + service.ReadyWithin + reserve; p.Timeout > 0 && need > p.Timeout {
+		return fail(fmt.Errorf("the load with start and end may take %s, and the time limit of the scenario is %s: raise timeout in challenge.yaml", need, p.Timeout))
+	}
 	d := params{
 		Schedule: w.schedule(seed), WarmUpNs: settings.Duration(w.WarmUp, defaultWarmUp), WithinNs: settings.Duration(w.Within, defaultWithin),
 		Connections: w.Connections, Before: w.Before, Run: hex.EncodeToString(seed[:4]), Env: w.Env, Heartbeat: w.Heartbeat,
