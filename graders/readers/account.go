@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 	"unicode/utf8"
+
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 // End is how an answer ended, as a client sees it.
@@ -82,7 +84,7 @@ func (a *Account) head(resp *http.Response, at time.Duration) {
 func (a *Account) ended(ctx context.Context, err error) End {
 	var timeout interface{ Timeout() bool }
 	switch {
-	case ctx.Err() != nil:
+	case loopback.Ended(ctx):
 		return Left
 	case errors.Is(err, io.EOF) && a.HeadNs >= 0 && a.Framing == "close":
 		return Unframed

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 // Verifier checks a body while it streams.
@@ -46,7 +48,7 @@ func Read(ctx context.Context, addr string, request []byte, s Script, v Verifier
 	nc, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		a.End = Refused
-		if ctx.Err() != nil {
+		if loopback.Ended(ctx) {
 			a.End = Left
 		}
 		a.EndedNs = int64(r.now())
