@@ -101,7 +101,8 @@ const busyShare = 0.5
 // death says how a program died. One that was not done in time is slow when it computed all the time, and hangs when it waited.
 func death(e *evidence.Execution, limit time.Duration, memory int64) signs.Death {
 	d := signs.Diagnose(e, 0, memory)
-	busy := float64(e.Usage.CPUNs) >= busyShare*float64(e.DurationNs)
+	// It may have wanted to compute and found its core taken.
+	busy := float64(e.Usage.CPUNs+e.Usage.RunDelayNs) >= busyShare*float64(e.DurationNs)
 	if e.Exit.Status == evidence.TimedOut && busy {
 		d = signs.Death{Code: codeSlow, Detail: fmt.Sprintf("It was not done within %s; it computed for %s of that.", limit, signs.Seconds(e.Usage.CPUNs))}
 	} else if e.Exit.Status == evidence.TimedOut {

@@ -23,6 +23,8 @@ import (
 const (
 	// pollEvery is the pause between two tries of a request that waits for something.
 	pollEvery = 100 * time.Millisecond
+	// alreadyUp is the grace of a heartbeat that begins when the service is ready.
+	alreadyUp = 10 * time.Millisecond
 	// bodyLimit is how much of a body is kept, and manyBodyLimit that of one of many answers.
 	bodyLimit     = 64 << 10
 	manyBodyLimit = 4 << 10
@@ -113,7 +115,7 @@ func (d *driver) start(ctx context.Context, port string) error {
 		return nil
 	}
 	d.beats, err = heartbeat.Start(ctx, heartbeat.Options{
-		Addr: d.svc.Addr, Path: d.params.Heartbeat.Path, Hz: d.params.Heartbeat.Hz, Start: d.svc.Epoch,
+		Addr: d.svc.Addr, Path: d.params.Heartbeat.Path, Hz: d.params.Heartbeat.Hz, Start: d.svc.Epoch, Grace: alreadyUp,
 		Stolen: d.svc.Process.Stolen, Began: d.svc.Process.Began,
 	})
 	return err
