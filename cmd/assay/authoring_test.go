@@ -122,7 +122,7 @@ func TestGeneratedDocs(t *testing.T) {
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join("../../docs", filepath.FromSlash(name)))
 		require.NoError(t, err, "run `make docs`")
-		assert.True(t, string(got) == want, "docs/%s is not current: run `make docs`", name)
+		assert.Equal(t, want, string(got), "docs/%s is not current: run `make docs`", name)
 	}
 	entries, err := os.ReadDir("../../docs/challenges")
 	require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -123,7 +122,7 @@ func count(n int, noun string) string {
 
 // lint checks the challenge in a folder. What is wrong has been said when it returns errDone.
 func (a *app) lint(dir string) (*challenges.Challenge, error) {
-	if _, err := os.Stat(filepath.Join(dir, challenges.Manifest)); err != nil {
+	if !isChallenge(dir) {
 		return nil, usagef("Give the folder of one challenge, or begin one with `assay challenge new`.", "%s has no %s", dir, challenges.Manifest)
 	}
 	p, err := openPlace(dir)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,11 +57,17 @@ func (p *pod) ReadOutput(name string, limit int64) evidence.File {
 
 func (p *pod) Start(_ context.Context, c workload.Command) (workload.Process, error) {
 	p.seen = append(p.seen, c)
-	input := ""
+	input, out := "", ""
 	if c.Stdin != "" {
 		input = string(p.read(filepath.Join(p.stdin, c.Stdin)))
-	} else if len(c.Args) > 0 {
-		input = string(p.read(c.Args[0]))
+	}
+	for _, text := range slices.Concat(c.Args, slices.Collect(maps.Values(c.Env))) {
+		switch filepath.Dir(text) {
+		case p.paths.Data:
+			input = string(p.read(text))
+		case p.paths.Out:
+			out = text
+		}
 	}
 	output, e := p.program(c, input)
 	e.Name = c.Name
@@ -71,11 +78,11 @@ func (p *pod) Start(_ context.Context, c workload.Command) (workload.Process, er
 		e.DurationNs = 5e7
 	}
 	e.Usage.MemoryPeakBytes = 40 << 20
-	if c.Stdin != "" {
+	if out == "" {
 		kept := min(int64(len(output)), c.OutputBytes)
 		e.Stdout = evidence.Log{Text: output[:kept], Bytes: int64(len(output)), Dropped: int64(len(output)) - kept}
-	} else if len(c.Args) > 1 && output != "none" {
-		if err := os.WriteFile(c.Args[1], []byte(output), 0o644); err != nil {
+	} else if output != "none" {
+		if err := os.WriteFile(out, []byte(output), 0o644); err != nil {
 			return nil, err
 		}
 	}
@@ -199,6 +206,24 @@ func TestNoOutputFile(t *testing.T) {
 	m, _ := judged(t, NewFiles(), nil, upperCases(), func(workload.Command, string) (string, evidence.Execution) { return "none", evidence.Execution{} })
 	assert.Equal(t, []string{"WRONG_OUTPUT"}, codes(m))
 	assert.Contains(t, m.Findings[0].Detail, "3 of 3 cases. The first, edge/empty: It did not write the output file.")
+}
+
+// TestMixtures has programs that read a file and write standard output, the other way round, and names in the environment.
+func TestMixtures(t *testing.T) {
+	t.Parallel()
+	m, p := judged(t, NewFiles(), map[string]any{"args": []any{"{input}"}}, upperCases(), upper)
+	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
+	assert.Empty(t, p.seen[0].Stdin)
+	assert.Len(t, p.seen[0].Args, 1)
+
+	m, p = judged(t, NewStdio(), map[string]any{"args": []any{"--out", "{output}"}}, upperCases(), upper)
+	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
+	assert.NotEmpty(t, p.seen[0].Stdin)
+
+	m, p = judged(t, NewFiles(), map[string]any{"args": []any{"run"}, "env": map[string]any{"INPUT_PATH": "{input}"}}, upperCases(), upper)
+	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
+	assert.True(t, strings.HasSuffix(p.seen[0].Env["INPUT_PATH"], "001.in"))
+	assert.Equal(t, []string{"run"}, p.seen[0].Args)
 }
 
 // TestTimeUsedUp leaves cases out when the scenario has no time left for them.
@@ -342,8 +367,8 @@ func TestCheck(t *testing.T) {
 		"check unused":    {NewStdio(), map[string]any{"check": "true"}, "with.check: the expression is used with compare: check only"},
 		"check wrong":     {NewStdio(), map[string]any{"compare": "check", "check": "outptu == expected"}, "with.check: unknown name outptu"},
 		"check no bool":   {NewStdio(), map[string]any{"compare": "check", "check": "len(output)"}, "with.check: it must be true or false"},
-		"args of a file":  {NewFiles(), map[string]any{"args": []any{"{input}"}}, "with.args: the arguments must have {input} and {output} in them"},
-		"args of stdin":   {NewStdio(), map[string]any{"args": []any{"{input}"}}, "with.args: {input} and {output} are for file-in-file-out"},
+		"args of stdin":   {NewStdio(), map[string]any{"args": []any{"{input}"}}, "with.args: {input} is for file-in-file-out"},
+		"args of a file":  {NewFiles(), map[string]any{"args": []any{"{output}"}}, "with.args: {input}, the path of the input file, must be in the arguments"},
 		"pattern":         {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "[", "weight": 1.0}}}, "with.each[0].cases"},
 		"time":            {NewStdio(), map[string]any{"time": "2"}, "expected the time limit of one case"},
 		"exception wrong": {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "a", "check": "true"}}}, "with.each[0].check"},
@@ -375,7 +400,7 @@ func TestCheckFiles(t *testing.T) {
 		"no input":  {fstest.MapFS{"cases/a.out": file("")}, nil, `case "a" has an expected output, cases/a.out, but no input`},
 		"twice":     {fstest.MapFS{"cases/a.in": file(""), "cases/a/in.txt": file(""), "cases/a.out": file("")}, nil, `case "a" is there twice`},
 		"no case":   {fstest.MapFS{"cases/a.txt": file("")}, nil, "cases/a.txt belongs to no case"},
-		"each":      {upperCases(), map[string]any{"each": []any{map[string]any{"cases": "sampels/*", "weight": 2.0}}}, `"sampels/*" fits no case`},
+		"each":      {upperCases(), map[string]any{"each": []any{map[string]any{"cases": "edgy/*", "weight": 2.0}}}, `"edgy/*" fits no case`},
 	} {
 		_, err := NewStdio().CheckFiles(tt.with, tt.files)
 		require.Error(t, err, name)

@@ -18,7 +18,7 @@ type verdict struct {
 }
 
 // Measure implements graders.Grader.
-func (g *Grader) Measure(run evidence.Run, raw json.RawMessage) (evidence.Measures, error) {
+func (*Grader) Measure(run evidence.Run, raw json.RawMessage) (evidence.Measures, error) {
 	var t truth
 	if err := json.Unmarshal(raw, &t); err != nil {
 		return evidence.Measures{}, fmt.Errorf("read truth of %s: %w", run.Scenario, err)
@@ -31,7 +31,7 @@ func (g *Grader) Measure(run evidence.Run, raw json.RawMessage) (evidence.Measur
 	for i := range t.Cases {
 		v := verdict{known: &t.Cases[i], exec: byName[t.Cases[i].Name]}
 		delete(byName, v.known.Name)
-		g.judge(&v, t.MemoryBytes)
+		v.judge(t.MemoryBytes)
 		verdicts = append(verdicts, v)
 	}
 	if len(byName) > 0 {
@@ -55,7 +55,7 @@ func (k *known) title() string {
 }
 
 // judge decides a case.
-func (g *Grader) judge(v *verdict, memory int64) {
+func (v *verdict) judge(memory int64) {
 	if v.exec == nil {
 		v.lost = "It was not run: the time of the scenario was used up by the cases before it."
 		return
@@ -67,7 +67,7 @@ func (g *Grader) judge(v *verdict, memory int64) {
 	}
 	output, lost := v.exec.Stdout.Text, ""
 	switch {
-	case g.files():
+	case v.known.OutputFile:
 		output, lost = written(v.exec.Output)
 	case v.exec.Stdout.Dropped > 0:
 		lost = fmt.Sprintf("It wrote %s bytes to standard output, many times what is expected.", signs.Number(v.exec.Stdout.Bytes))
