@@ -3,6 +3,7 @@ package challenges
 
 import (
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -74,6 +75,18 @@ type Scenario struct {
 	// Measured scenarios alternate with the reference for the number of pairs of the mode; others run once for the
 	// reference and once for the candidate.
 	Measured bool
+	// Services are what the scenario needs beside the submission: "postgres", "redis".
+	Services []string
+}
+
+// Services are those of all scenarios, in alphabetical order.
+func (c *Challenge) Services() []string {
+	var all []string
+	for _, s := range c.Scenarios {
+		all = append(all, s.Services...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // ScenarioMode is a scenario in one mode.

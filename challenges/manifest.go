@@ -61,6 +61,7 @@ type manifestScenario struct {
 	Workload string                          `json:"workload"`
 	Measured bool                            `json:"measured"`
 	With     map[string]any                  `json:"with"`
+	Services []string                        `json:"services"`
 	Modes    map[string]manifestScenarioMode `json:"modes"`
 }
 
@@ -177,7 +178,7 @@ func (l *loader) challenge(m manifest) *Challenge {
 }
 
 func (l *loader) scenario(s manifestScenario, i int) Scenario {
-	out := Scenario{ID: s.ID, Title: s.Title, Workload: s.Workload, Measured: s.Measured, Modes: map[string]ScenarioMode{}}
+	out := Scenario{ID: s.ID, Title: s.Title, Workload: s.Workload, Measured: s.Measured, Services: s.Services, Modes: map[string]ScenarioMode{}}
 	for name, mode := range s.Modes {
 		out.Modes[name] = ScenarioMode{
 			Pairs:   mode.Pairs,

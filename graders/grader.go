@@ -31,6 +31,14 @@ type Grader interface {
 	Compare(runs map[string]evidence.Run, truth map[string]json.RawMessage) (map[string]evidence.Measures, error)
 }
 
+// HandInReader is a Grader that also judges files of the submission as they were handed in, such as a diagnosis. What is said in them is no
+// measurement, so no run is asked for it.
+type HandInReader interface {
+	// ReadHandIn judges the files of the submission; truth is that of one scenario. Its measures are added to those of each of the
+	// candidate's runs on the scenario. It is pure; its error means that truth is not its own.
+	ReadHandIn(files []evidence.SourceFile, truth json.RawMessage) (evidence.Measures, error)
+}
+
 // Preparation is what Prepare gets.
 type Preparation struct {
 	Scenario string

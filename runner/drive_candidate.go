@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/assay-run/assay/runner/driver/protocol"
@@ -34,10 +35,12 @@ type drive struct {
 	closing  sync.Once
 	closeErr error
 	unhook   func() bool
+	ending   atomic.Bool // the pod is being closed on purpose
 
 	greet, execute, collect time.Duration
 
 	mu         sync.Mutex
+	fallen     string // how a service ended before its time
 	starting   time.Duration
 	candidates map[uint64]Candidate
 	ended      []Candidate // not removed yet

@@ -17,6 +17,8 @@ type RunSpec struct {
 	Workload string          // name of the workload the driver is to use
 	Params   json.RawMessage // its parameters
 
+	Services []string // names of those that the workload may start
+
 	Workspace Workspace
 	Start     []string          // command of the submission
 	Env       map[string]string // added to its environment

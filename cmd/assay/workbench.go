@@ -61,6 +61,9 @@ func (a *app) openWorkbench(ctx context.Context, ch *challenges.Challenge) (_ *w
 	if b.engine, err = a.openEngine(ctx, node); err != nil {
 		return nil, err
 	}
+	if err = a.checkServices(ctx, ch); err != nil {
+		return nil, err
+	}
 	if b.env, err = a.environment(ctx, b.engine); err != nil {
 		return nil, err
 	}

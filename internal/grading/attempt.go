@@ -262,7 +262,7 @@ func (t *trial) run(ctx context.Context, role evidence.Role, p *planned, pair in
 	solution := t.solutions()[role]
 	spec := runner.RunSpec{
 		Scenario: p.ID, Role: role, Pair: pair,
-		Workload: p.Workload, Params: p.prepared.Params,
+		Workload: p.Workload, Params: p.prepared.Params, Services: p.Services,
 		Workspace: t.workspaces[role], Start: solution.Start, Env: maps.Clone(solution.Env),
 		Limits: t.limits, Slot: t.req.Slot, DataDir: p.prepared.DataDir, StdinDir: p.prepared.StdinDir, OutBytes: t.limits.FileSizeBytes,
 		Probe: true, Timeout: p.settings.Timeout + runMargin,

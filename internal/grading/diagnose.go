@@ -140,7 +140,7 @@ func (s *session) diagnosticRun(ctx context.Context, scenario string, attempt in
 		return nil, fmt.Errorf("prepare page cache: %w", err)
 	}
 	run, err := s.deps.Drive(ctx, s.deps.Engine, runner.RunSpec{
-		Scenario: sc.ID, Role: evidence.Candidate, Workload: sc.Workload, Params: prepared.Params,
+		Scenario: sc.ID, Role: evidence.Candidate, Workload: sc.Workload, Params: prepared.Params, Services: sc.Services,
 		Workspace: s.workspaces[evidence.Candidate], Start: s.req.Submission.Start, Env: maps.Clone(s.req.Submission.Env),
 		Limits: s.limits, Slot: s.req.Slot, DataDir: prepared.DataDir, StdinDir: prepared.StdinDir, OutBytes: s.limits.FileSizeBytes,
 		Probe: true, Diagnose: true, Timeout: settings.Timeout + runMargin,

@@ -101,7 +101,7 @@ func (e *evaluation) measure(kinds map[string]graders.Grader) (err error) {
 		e.candidate.findings = buildFindings(e.ev.Build)
 		return nil
 	}
-	if e.subjects, err = measureAttempt(e.ch, kinds, e.attempt); err != nil {
+	if e.subjects, err = measureAttempt(e.ch, kinds, e.attempt, e.ev.Submission.Files); err != nil {
 		return err
 	}
 	if e.candidate, err = e.stand(evidence.Candidate); err != nil {

@@ -31,7 +31,10 @@ type subject map[string][]*sample
 type measured map[evidence.Role]subject
 
 // measureAttempt lets the graders judge every run, and then what only several scenarios together show.
-func measureAttempt(ch *challenges.Challenge, kinds map[string]graders.Grader, a *evidence.Attempt) (measured, error) {
+// handIn are the files of the candidate.
+func measureAttempt(
+	ch *challenges.Challenge, kinds map[string]graders.Grader, a *evidence.Attempt, handIn []evidence.SourceFile,
+) (measured, error) {
 	workloads := map[string]string{}
 	for _, sc := range ch.Scenarios {
 		workloads[sc.ID] = sc.Workload
@@ -53,6 +56,12 @@ func measureAttempt(ch *challenges.Challenge, kinds map[string]graders.Grader, a
 		}
 		s := &sample{run: run, values: map[string]float64{}, joint: map[string]bool{}}
 		s.add(m)
+		if reader, ok := g.(graders.HandInReader); ok && run.Role == evidence.Candidate {
+			if m, err = reader.ReadHandIn(handIn, a.Truth[run.Scenario]); err != nil {
+				return nil, fmt.Errorf("read what was handed in, for scenario %s: %w", run.Scenario, err)
+			}
+			s.add(m)
+		}
 		s.findings = append(s.findings, limitFindings(run)...)
 		subject[run.Scenario] = append(subject[run.Scenario], s)
 	}

@@ -26,6 +26,7 @@ const (
 // Manifest says how a submission is built and started.
 type Manifest struct {
 	Challenge string            `json:"challenge"` // id; empty without assay.json
+	Form      int               `json:"form"`      // of a challenge that has several; what is made of it is the grader's business
 	Node      string            `json:"node"`      // major version asked for; empty for the challenge's
 	Build     [][]string        `json:"build"`     // commands, in order; empty when there is nothing to build
 	Start     []string          `json:"start"`     // command; Start[0] is node, or a package manager

@@ -81,6 +81,22 @@ type Process interface {
 	ReadBytes() int64
 }
 
+// ServiceHost is a Pod that can start services beside the submission: every Pod of the driver is one.
+type ServiceHost interface {
+	// StartService starts a service that the scenario asks for in challenge.yaml. It returns when the service's process runs;
+	// whether it answers is for the caller to ask. The service ends with the pod. An error is a fault of ours.
+	StartService(ctx context.Context, s Service) error
+}
+
+// Service is one start of a service: a server of ours, such as a database, in a container of its own. Its memory and its CPU time are not
+// the submission's, and the submission can neither signal it nor read its environment.
+type Service struct {
+	Name        string            `json:"name"` // e.g. "postgres"
+	Env         map[string]string `json:"env"`  // what its image's start script reads: where to listen, secrets of this run
+	MemoryBytes int64             `json:"memoryBytes"`
+	DataBytes   int64             `json:"dataBytes"` // of its data, which are in memory and count as such
+}
+
 // abandonWithin bounds how long a killed submission may take to be gone.
 const abandonWithin = 5 * time.Second
 

@@ -236,12 +236,12 @@ func (c *candidate) watch(ctx context.Context, wait client.ContainerWaitResult) 
 }
 
 // errRemoved means that somebody else removed a container of ours. A submission cannot: it is told by its own exit.
-var errRemoved = fmt.Errorf("%w: somebody else removed the container of the submission", runner.ErrEngineFault)
+var errRemoved = fmt.Errorf("%w: it was removed", runner.ErrMeddled)
 
 // exit asks for what the code does not tell.
 func (c *candidate) exit(ctx context.Context, code int) (evidence.Exit, error) {
-	if code == 0 {
-		return exitOf(0, false), nil
+	if err := c.untouched(ctx); err != nil || code == 0 {
+		return exitOf(code, false), err
 	}
 	res, err := c.e.cli.ContainerInspect(ctx, c.id, client.ContainerInspectOptions{})
 	switch {

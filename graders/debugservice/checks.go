@@ -1,0 +1,367 @@
+package debugservice
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/assay-run/assay/graders/service"
+)
+
+// reading is what the check of one cause measured. It is judged as Value / Base.
+type reading struct {
+	Value float64 `json:"value"`
+	Base  float64 `json:"base"`
+	// Failed is why there is none: a request of the check was not answered as it must.
+	Failed string `json:"failed,omitempty"`
+}
+
+// bench is a running submission with everything around it.
+type bench struct {
+	addr  string
+	up    *upstreams
+	audit *auditLog
+	pool  map[string]call
+}
+
+// failure is a request of a check that was not answered as it must.
+type failure struct {
+	call call
+	seen seen
+}
+
+func (f *failure) Error() string {
+	if f.seen.Error != "" {
+		return fmt.Sprintf("%s %s: no answer (%s)", f.call.Method, f.call.Path, f.seen.Error)
+	}
+	return fmt.Sprintf("%s %s: status %d", f.call.Method, f.call.Path, f.seen.Status)
+}
+
+// check is the micro-check of one cause.
+type check func(ctx context.Context, b *bench) (value, base float64, err error)
+
+// checkOf returns the check of a cause.
+func checkOf(name string) check {
+	return map[string]check{
+		pbkdf2Sync: checkLogins, jsonParse: checkQuotes, regex: checkTypos, gzipSync: checkExports,
+		nPlusOne: checkOrders, missingIndex: checkTracking, quadratic: checkBaskets, cacheKey: checkRelated,
+		serialAwaits: checkAvailability, poolOfOne: checkProducts, noKeepAlive: checkReviews, retryStorm: checkPoints,
+		syncLogging: checkAudit, threadpool: checkInvoices, gcGarbage: checkReports, dnsPerCall: checkPrices,
+	}[name]
+}
+
+// settle is left between two checks, so that nothing of the one before is under way.
+const settle = 60 * time.Millisecond
+
+// run makes one check.
+func (b *bench) run(ctx context.Context, name string) *reading {
+	service.Pause(ctx, settle)
+	value, base, err := checkOf(name)(ctx, b)
+	switch {
+	case ctx.Err() != nil:
+		return &reading{Failed: "the process had ended, or the time was used up"}
+	case err != nil:
+		return &reading{Failed: err.Error()}
+	}
+	return &reading{Value: value, Base: base}
+}
+
+// want asks, and fails unless the answer has the status.
+func (b *bench) want(ctx context.Context, c call, status int) (asked, error) {
+	a := ask(ctx, b.addr, c, "")
+	if a.Error != "" || a.Status != status {
+		return a, &failure{c, a.seen}
+	}
+	return a, nil
+}
+
+// median is the middle of how long n requests took, one after the other, in seconds; one more goes ahead of them.
+func (b *bench) median(ctx context.Context, n, status int, make1 func(i int) call) (float64, error) {
+	var took []float64
+	for i := range n + 1 {
+		a, err := b.want(ctx, make1(i), status)
+		if err != nil {
+			return 0, err
+		}
+		if i > 0 {
+			took = append(took, a.Took)
+		}
+	}
+	return middle(took), nil
+}
+
+func middle(list []float64) float64 {
+	if len(list) == 0 {
+		return 0
+	}
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
+}
+
+// atOnce sends requests together and waits for all.
+func (b *bench) atOnce(ctx context.Context, calls []call, status int) error {
+	var mu sync.Mutex
+	var first error
+	var wg sync.WaitGroup
+	for _, c := range calls {
+		wg.Go(func() {
+			if _, err := b.want(ctx, c, status); err != nil {
+				mu.Lock()
+				first = err
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
+
+// probeEvery is how often GET /healthz is asked beside other work.
+const probeEvery = 4 * time.Millisecond
+
+// beside is how long GET /healthz waits in the middle while requests are at work: questions are due on a schedule, and wait from then.
+func (b *bench) beside(ctx context.Context, calls []call, status int) (float64, error) {
+	work, done := context.WithCancel(ctx)
+	var failed error
+	go func() {
+		defer done()
+		failed = b.atOnce(ctx, calls, status)
+	}()
+	var mu sync.Mutex
+	var waits []float64
+	var wg sync.WaitGroup
+	health := get("", "", "/healthz", 0)
+	service.Pause(work, probeEvery) // the work has begun
+	for work.Err() == nil && len(waits) < 2_000 {
+		wg.Go(func() {
+			due := time.Now()
+			a := ask(ctx, b.addr, health, "")
+			mu.Lock()
+			defer mu.Unlock()
+			if a.Error == "" && a.Status == http.StatusOK {
+				waits = append(waits, time.Since(due).Seconds())
+			}
+		})
+		service.Pause(work, probeEvery)
+	}
+	wg.Wait()
+	<-work.Done()
+	if failed == nil && len(waits) == 0 {
+		failed = &failure{health, seen{Error: "it was not asked"}}
+	}
+	return middle(waits), failed
+}
+
+func (b *bench) shipment(ctx context.Context) (float64, error) {
+	return b.median(ctx, 15, http.StatusOK, func(i int) call { return get("", "", fmt.Sprintf("/shipments/s-%d", 9_000+i), 0) })
+}
+
+// against is the median of some requests beside that of reading a shipment, which is next to nothing.
+func (b *bench) against(ctx context.Context, n, status int, make1 func(i int) call) (value, base float64, err error) {
+	if base, err = b.shipment(ctx); err != nil {
+		return 0, 0, err
+	}
+	value, err = b.median(ctx, n, status, make1)
+	return value, base, err
+}
+
+func loginCall(i int) call {
+	who := loginCustomers()[i%len(loginCustomers())]
+	return post("", "", "/sessions", map[string]any{"email": who.email, "password": who.password}, 0)
+}
+
+func several(n int, make1 func(i int) call) []call {
+	list := make([]call, n)
+	for i := range list {
+		list[i] = make1(i)
+	}
+	return list
+}
+
+func checkLogins(ctx context.Context, b *bench) (value, base float64, err error) {
+	if base, err = b.median(ctx, 3, http.StatusCreated, loginCall); err != nil {
+		return 0, 0, err
+	}
+	value, err = b.beside(ctx, several(6, loginCall), http.StatusCreated)
+	return value, base, err
+}
+
+func checkQuotes(ctx context.Context, b *bench) (value, base float64, err error) {
+	return b.against(ctx, 9, http.StatusOK, func(i int) call {
+		return get("", "", fmt.Sprintf("/shipping/quote?country=%s&postcode=%05d&grams=900", countries()[i%12], 10_000+i*777), 0)
+	})
+}
+
+func checkTypos(ctx context.Context, b *bench) (value, base float64, err error) {
+	short := func(i int) call {
+		return post("", "", "/newsletter", map[string]any{"email": typo(10, fmt.Sprint("short", i)) + "!"}, 0)
+	}
+	long := func(i int) call {
+		return post("", "", "/newsletter", map[string]any{"email": typo(24, fmt.Sprint("long", i)) + "!"}, 0)
+	}
+	if base, err = b.median(ctx, 9, http.StatusBadRequest, short); err != nil {
+		return 0, 0, err
+	}
+	value, err = b.median(ctx, 2, http.StatusBadRequest, long)
+	return value, base, err
+}
+
+func exportCall(i int) call {
+	from := 1 + i%9
+	return get("", "", fmt.Sprintf("/exports/shipments?from=2025-%02d&to=2025-%02d", from, from+2), 0)
+}
+
+func checkExports(ctx context.Context, b *bench) (value, base float64, err error) {
+	if base, err = b.median(ctx, 2, http.StatusOK, exportCall); err != nil {
+		return 0, 0, err
+	}
+	value, err = b.beside(ctx, several(4, func(i int) call { return exportCall(i + 4) }), http.StatusOK)
+	return value, base, err
+}
+
+// The customers with the fewest and the most orders.
+const (
+	fewOrders  = "c-233"
+	manyOrders = "c-140"
+)
+
+func checkOrders(ctx context.Context, b *bench) (value, base float64, err error) {
+	calls := func(id string) (float64, error) {
+		from := b.up.mark()
+		_, err := b.want(ctx, get("", "", "/customers/"+id+"/orders", 0), http.StatusOK)
+		return float64(len(b.up.since(itemsName, from))), err
+	}
+	if base, err = calls(fewOrders); err != nil {
+		return 0, 0, err
+	}
+	value, err = calls(manyOrders)
+	return value, max(base, 1), err
+}
+
+func checkTracking(ctx context.Context, b *bench) (value, base float64, err error) {
+	return b.against(ctx, 9, http.StatusOK, func(i int) call { return get("", "", "/shipments?tracking="+tracking(50_000+i*91), 0) })
+}
+
+func checkBaskets(ctx context.Context, b *bench) (value, base float64, err error) {
+	one := post("", "", "/baskets/price", basketOf(5_000, false), 0)
+	many := post("", "", "/baskets/price", basketOf(5_000, true), 0)
+	if base, err = b.median(ctx, 5, http.StatusOK, func(int) call { return one }); err != nil {
+		return 0, 0, err
+	}
+	value, err = b.median(ctx, 3, http.StatusOK, func(int) call { return many })
+	return value, base, err
+}
+
+func checkRelated(ctx context.Context, b *bench) (value, base float64, err error) {
+	const n = 10
+	c := get("", "", "/products/QS-1234/related?segment=trade", 0)
+	from := b.up.mark()
+	for range n {
+		if _, err := b.want(ctx, c, http.StatusOK); err != nil {
+			return 0, 0, err
+		}
+	}
+	return float64(len(b.up.since(relatedName, from))), n, nil
+}
+
+func checkAvailability(ctx context.Context, b *bench) (value, base float64, err error) {
+	from := b.up.mark()
+	_, err = b.want(ctx, get("", "", "/products/QS-1500/availability", 0), http.StatusOK)
+	return float64(together(b.up.since(warehousesName, from))), 1, err
+}
+
+func checkProducts(ctx context.Context, b *bench) (value, base float64, err error) {
+	from := b.up.mark()
+	err = b.atOnce(ctx, several(12, func(i int) call { return get("", "", "/products/"+sku(700+i), 0) }), http.StatusOK)
+	return float64(together(b.up.since(stockName, from))), 1, err
+}
+
+func checkReviews(ctx context.Context, b *bench) (value, base float64, err error) {
+	const n = 12
+	from := b.up.mark()
+	for i := range n {
+		if _, err := b.want(ctx, get("", "", "/products/"+sku(800+i), 0), http.StatusOK); err != nil {
+			return 0, 0, err
+		}
+	}
+	return float64(b.up.opened(reviewsName, from)), n, nil
+}
+
+func checkPoints(ctx context.Context, b *bench) (value, base float64, err error) {
+	const n = 3
+	from := b.up.mark()
+	for i := range n {
+		if _, err := b.want(ctx, get("", "", fmt.Sprintf("/customers/c-%d/summary", 200+4*i), 0), http.StatusOK); err != nil {
+			return 0, 0, err
+		}
+	}
+	return float64(len(b.up.since(loyaltyName, from))), n, nil
+}
+
+const (
+	// auditHeld is how long nobody reads the audit log, auditAsked how many requests there are meanwhile: together they write more than a pipe
+	// holds, also one that could not be made small.
+	auditHeld  = 1500 * time.Millisecond
+	auditAsked = 240
+)
+
+func checkAudit(ctx context.Context, b *bench) (value, base float64, err error) {
+	within, cancel := context.WithTimeout(ctx, auditHeld)
+	defer cancel()
+	b.audit.hold()
+	answered := 0
+	for i := range auditAsked {
+		a := ask(within, b.addr, get("", "", fmt.Sprintf("/shipments/s-%d", 1+i), 0), "")
+		if a.Error != "" {
+			break
+		}
+		answered++
+	}
+	b.audit.release()
+	// What was blocked comes free now.
+	_, err = b.want(ctx, get("", "", "/healthz", 0), http.StatusOK)
+	return float64(answered), auditAsked, err
+}
+
+func checkInvoices(ctx context.Context, b *bench) (value, base float64, err error) {
+	if base, err = b.median(ctx, 3, http.StatusCreated, loginCall); err != nil {
+		return 0, 0, err
+	}
+	var failed error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		failed = b.atOnce(ctx, several(24, func(i int) call { return get("", "", fmt.Sprintf("/orders/o-%d/invoice", 2_000+i), 0) }), http.StatusOK)
+	})
+	service.Pause(ctx, probeEvery)
+	a, err := b.want(ctx, loginCall(1), http.StatusCreated)
+	wg.Wait()
+	if err == nil {
+		err = failed
+	}
+	return a.Took, base, err
+}
+
+func checkReports(ctx context.Context, b *bench) (value, base float64, err error) {
+	report := func(name string) func(int) call {
+		return func(i int) call { return get("", "", fmt.Sprintf("/reports/%s?month=2025-%02d", name, 1+i%12), 0) }
+	}
+	if base, err = b.median(ctx, 5, http.StatusOK, report("carriers")); err != nil {
+		return 0, 0, err
+	}
+	value, err = b.median(ctx, 5, http.StatusOK, report("countries"))
+	return value, base, err
+}
+
+func checkPrices(ctx context.Context, b *bench) (value, base float64, err error) {
+	const n = 12
+	from := b.up.names.asked.Load()
+	for i := range n {
+		if _, err := b.want(ctx, get("", "", "/products/"+sku(900+i)+"/price?currency=USD", 0), http.StatusOK); err != nil {
+			return 0, 0, err
+		}
+	}
+	return float64(b.up.names.asked.Load() - from), n, nil
+}

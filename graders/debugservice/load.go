@@ -1,0 +1,166 @@
+package debugservice
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/assay-run/assay/graders/httpload"
+	"github.com/assay-run/assay/graders/latency"
+	"github.com/assay-run/assay/graders/wire"
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// SeriesLoad is the curve of the open load: ns, latency by intended time.
+const SeriesLoad = "load"
+
+// mixture is how often each route is asked, of 100 requests.
+func mixture() []struct {
+	route string
+	share int
+} {
+	return []struct {
+		route string
+		share int
+	}{
+		{"list", 6}, {"product", 14}, {"availability", 8}, {"price", 8}, {"related", 10}, {"orders", 8}, {"summary", 7}, {"login", 3},
+		{"invoice", 5}, {"basket", 5}, {"newsletter", 5}, {"shipment", 4}, {"tracking", 8}, {"quote", 6}, {"report", 2}, {"export", 1},
+	}
+}
+
+const (
+	// fullClients ask in the second part of the load, each for the next thing when it has its answer.
+	fullClients = 24
+	fullRate    = 2_000 // due a second there, which is always more than is taken
+	// maxDigests bounds the different answers to one call that are counted apart.
+	maxDigests = 4
+	// overflow is where others are counted.
+	overflow = "others"
+)
+
+// mix draws n requests: in each hundred every route as often as the mixture says.
+func mix(seed []byte, n int) []call {
+	byRoute := map[string][]call{}
+	for _, c := range pool() {
+		byRoute[c.Route] = append(byRoute[c.Route], c)
+	}
+	var key [32]byte
+	copy(key[:], seed)
+	random := rand.New(rand.NewChaCha8(key)) //nolint:gosec // repeatable by design
+	list := make([]call, 0, n+100)
+	for len(list) < n {
+		from := len(list)
+		for _, m := range mixture() {
+			for range m.share {
+				calls := byRoute[m.route]
+				list = append(list, calls[random.IntN(len(calls))])
+			}
+		}
+		random.Shuffle(len(list)-from, func(i, j int) { list[from+i], list[from+j] = list[from+j], list[from+i] })
+	}
+	return list[:n]
+}
+
+// tally counts answers.
+type tally struct {
+	mu      sync.Mutex
+	answers map[string]map[string]int
+}
+
+func (t *tally) add(name string, a wire.Answer) {
+	key := fmt.Sprintf("%d %s", a.Status, digest(canonical(unpacked(a.Body))))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of := t.answers[name]
+	if of == nil {
+		of = map[string]int{}
+		t.answers[name] = of
+	}
+	if _, known := of[key]; !known && len(of) >= maxDigests {
+		key = overflow
+	}
+	of[key]++
+}
+
+// warmUp asks everything of the mixture once.
+func (d *driver) warmUp(ctx context.Context) {
+	for _, c := range pool() {
+		if ctx.Err() != nil {
+			return
+		}
+		if c.Route != "" {
+			ask(ctx, d.svc.Addr, c, "")
+		}
+	}
+}
+
+// options are those of both parts of the load.
+func (d *driver) options(list []call, t *tally, rate float64, long time.Duration, inFlight int) httpload.Options {
+	return httpload.Options{
+		Addr: d.svc.Addr, Start: time.Now(), Schedule: httpload.Schedule{Steps: []httpload.Step{{Rate: rate, For: long}}},
+		MaxInFlight: inFlight, Stolen: d.svc.Process.Stolen,
+		Request: func(i int) httpload.Request {
+			c := list[i%len(list)]
+			r := httpload.Request{Method: c.Method, Path: c.Path, Body: []byte(c.Body)}
+			if c.Method != http.MethodGet {
+				r.Header = []httpload.Header{{Name: "Content-Type", Value: "application/json"}}
+			}
+			return r
+		},
+		Check: func(i int, a wire.Answer) bool {
+			t.add(list[i%len(list)].Name, a)
+			return a.Status < http.StatusInternalServerError
+		},
+	}
+}
+
+// load is the measured scenario.
+func (d *driver) load(ctx context.Context) (evidence.Series, error) {
+	d.warmUp(ctx)
+	t := &tally{answers: map[string]map[string]int{}}
+	f := &loadFacts{Answers: t.answers}
+	d.facts.Load = f
+	p := d.params
+	list := mix(p.Seed, int(p.Rate*p.OpenNs.Seconds())+1)
+	open := d.options(list, t, p.Rate, p.OpenNs, 128)
+	stop := d.stutter(ctx)
+	result, err := httpload.Run(ctx, open)
+	stop()
+	if err != nil {
+		return evidence.Series{}, fmt.Errorf("run load: %w", err)
+	}
+	f.P50Ns, f.P99Ns = beyond(result, list)
+	curve := result.Curve(SeriesLoad, open.Start.Sub(d.svc.Process.Started()))
+	sum := result.Window(0, p.OpenNs)
+	f.Due, f.Good = sum.Due, sum.Good
+
+	within, cancel := context.WithTimeout(ctx, p.FullNs)
+	defer cancel()
+	again := d.options(mix(append([]byte("again"), p.Seed...), 4_000), t, fullRate, p.FullNs, fullClients)
+	if result, err = httpload.Run(within, again); err != nil {
+		return evidence.Series{}, fmt.Errorf("run full load: %w", err)
+	}
+	f.FullSeconds = min(result.End, p.FullNs).Seconds()
+	for i := range result.Records {
+		if result.Records[i].Outcome == httpload.Good {
+			f.FullGood++
+		}
+	}
+	return curve, nil
+}
+
+// beyond are quantiles of what requests waited more than the services behind them take.
+func beyond(r *httpload.Result, list []call) (p50, p99 int64) {
+	var waits []time.Duration
+	for i := range r.Records {
+		if one := &r.Records[i]; one.Outcome != httpload.Cut {
+			waits = append(waits, max(one.Latency-list[i%len(list)].Takes, 0))
+		}
+	}
+	slices.Sort(waits)
+	return latency.Quantile(waits, 0.5), latency.Quantile(waits, 0.99)
+}

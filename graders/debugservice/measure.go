@@ -1,0 +1,201 @@
+package debugservice
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/assay-run/assay/graders/signs"
+	"github.com/assay-run/assay/internal/evidence"
+)
+
+// run is one run with everything that the judge needs.
+type run struct {
+	scenario string
+	exec     *evidence.Execution
+	facts    facts
+	truth    truth
+	wrong    []string // what is wrong, the first few
+	stale    []string
+	left     []remaining
+}
+
+// remaining is a cause whose check found it.
+type remaining struct {
+	cause  cause
+	detail string
+}
+
+// Measure implements graders.Grader.
+func (*Grader) Measure(ev evidence.Run, raw json.RawMessage) (evidence.Measures, error) {
+	r := run{scenario: ev.Scenario}
+	if err := json.Unmarshal(raw, &r.truth); err != nil {
+		return evidence.Measures{}, fmt.Errorf("read truth of %s: %w", ev.Scenario, err)
+	}
+	if len(ev.Executions) != 1 {
+		return evidence.Measures{}, fmt.Errorf("judge %s: the run is not of this workload", ev.Scenario)
+	}
+	r.exec = &ev.Executions[0]
+	r.facts = facts{ReadyNs: -1, Ended: true}
+	if len(r.exec.Facts) > 0 {
+		if err := json.Unmarshal(r.exec.Facts, &r.facts); err != nil {
+			return evidence.Measures{}, fmt.Errorf("read facts of %s: %w", ev.Scenario, err)
+		}
+	}
+	return r.measure(), nil
+}
+
+func (r *run) measure() evidence.Measures {
+	m := evidence.Measures{Values: map[string]float64{}}
+	if r.facts.ReadyNs >= 0 {
+		m.Values[metricStart] = float64(r.facts.ReadyNs)
+	}
+	if r.truth.Kind == kindChecks {
+		r.script(&m)
+		r.checks(&m)
+	} else {
+		r.load(&m)
+	}
+	if u := &r.exec.Usage; u.MaxThreads > 0 {
+		m.Values[metricThreads], m.Values[metricProcesses] = float64(u.MaxThreads), float64(u.MaxProcesses)
+		m.Values[metricMemPeak] = float64(u.MemoryPeakBytes)
+	}
+	m.Findings = r.findings()
+	return m
+}
+
+// script judges the answers whose content is known, and those that must be fresh.
+func (r *run) script(m *evidence.Measures) {
+	right := 0
+	for _, name := range slices.Sorted(maps.Keys(r.truth.Answers)) {
+		lost := r.truth.Answers[name].judge(r.facts.Cases[name])
+		m.Cases = append(m.Cases, evidence.Case{Name: name, Title: "The answer is what it was: " + name, Weight: 1, Right: lost == "", Detail: lost})
+		if lost == "" {
+			right++
+		} else {
+			r.wrong = append(r.wrong, name+": "+lost)
+		}
+	}
+	r.stale = r.facts.Fresh.stale()
+	kept := 0.0
+	if r.facts.AuditAsked > 0 {
+		kept = float64(r.facts.Audited) / float64(r.facts.AuditAsked)
+	}
+	if kept < 1 {
+		r.wrong = append(r.wrong, fmt.Sprintf("Of %d requests %d were in the audit log.", r.facts.AuditAsked, r.facts.Audited))
+	}
+	for _, c := range []evidence.Case{
+		{Name: "audit", Title: "Every request of the script is in the audit log within 2 s", Right: kept == 1},
+		{Name: "fresh", Title: "A changed price and a changed stock are seen by the next request", Right: len(r.stale) == 0, Detail: strings.Join(r.stale, " ")},
+	} {
+		c.Weight = 1
+		m.Cases = append(m.Cases, c)
+	}
+	m.Values[metricRight] = float64(right) / float64(max(len(r.truth.Answers), 1))
+	m.Values[metricWrong] = float64(len(r.wrong))
+	m.Values[metricStale] = float64(len(r.stale))
+	m.Values[metricAudited] = kept
+}
+
+// judge says what is wrong with an answer; empty for nothing.
+func (k known) judge(s *seen) string {
+	switch {
+	case s == nil:
+		return "It was not asked: the process had ended, or the time was used up."
+	case s.Error != "":
+		return "There was no answer: " + s.Error + "."
+	case s.Status != k.Status:
+		return fmt.Sprintf("Status %d, expected %d.", s.Status, k.Status)
+	case s.Type != k.Type:
+		return fmt.Sprintf("Content type %s, expected %s.", strconv.Quote(signs.Quotable(s.Type)), k.Type)
+	case s.Digest != k.Digest:
+		return fmt.Sprintf("The content differs. It begins %s, expected %s.", strconv.Quote(s.Text), strconv.Quote(k.Text))
+	}
+	return ""
+}
+
+// stale says which answers were old.
+func (f *freshFacts) stale() []string {
+	if f == nil {
+		return []string{"Nothing was asked."}
+	}
+	var list []string
+	for i, what := range []string{"The page of the article", "A basket with it", "Its price in euros"} {
+		if i >= len(f.Price) || f.Price[i] != newPrice {
+			list = append(list, what+" did not have the new price.")
+		}
+	}
+	for i, pieces := range []int{oldStock, newStock} {
+		if i >= len(f.Stock) || f.Stock[i] != pieces {
+			list = append(list, fmt.Sprintf("The stock was %d, and the page of the article did not say so.", pieces))
+		}
+	}
+	return list
+}
+
+// checks judges the readings.
+func (r *run) checks(m *evidence.Measures) {
+	for _, c := range causes() {
+		lost := c.judge(r.facts.Checks[c.name])
+		m.Cases = append(m.Cases, evidence.Case{Name: "cause/" + c.name, Title: c.name + " is gone", Right: lost == "", Weight: 1, Detail: lost})
+		if lost != "" {
+			r.left = append(r.left, remaining{c, lost})
+		}
+	}
+	m.Values[metricRemaining] = float64(len(r.left))
+}
+
+// judge says why the cause is still there; empty when it is gone.
+func (c cause) judge(v *reading) string {
+	switch {
+	case v == nil:
+		return "It was not checked: the process had ended, or the time was used up."
+	case v.Failed != "":
+		return "It could not be checked: " + v.Failed + "."
+	case v.Base <= 0:
+		return "It could not be checked: what it is compared with took no time."
+	}
+	figure := v.Value / v.Base
+	if c.least && figure >= c.limit || !c.least && figure <= c.limit {
+		return ""
+	}
+	bound := "at most"
+	if c.least {
+		bound = "at least"
+	}
+	return fmt.Sprintf(c.what, strconv.FormatFloat(figure, 'g', 3, 64)) + fmt.Sprintf(" (%s %g).", bound, c.limit)
+}
+
+// load judges the figures of the load.
+func (r *run) load(m *evidence.Measures) {
+	wrong := 0
+	f := r.facts.Load
+	if f == nil {
+		m.Values[metricWrong] = 0
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Answers)) {
+		k := r.truth.Answers[name]
+		want := fmt.Sprintf("%d %s", k.Status, k.Digest)
+		for _, got := range slices.Sorted(maps.Keys(f.Answers[name])) {
+			if got != want {
+				wrong += f.Answers[name][got]
+				r.wrong = append(r.wrong, fmt.Sprintf("%s was answered %s times otherwise than it must, with status %s.", name,
+					signs.Number(int64(f.Answers[name][got])), strconv.Quote(signs.Quotable(got[:min(len(got), 3)]))))
+			}
+		}
+	}
+	m.Values[metricWrong] = float64(wrong)
+	if f.Due > 0 {
+		m.Values[metricP50], m.Values[metricP99] = float64(f.P50Ns), float64(f.P99Ns)
+	}
+	if f.FullSeconds > 0 {
+		m.Values[metricRate] = float64(f.FullGood) / f.FullSeconds
+	}
+	if n := f.Good + f.FullGood; n > 0 {
+		m.Values[metricCPU] = float64(r.exec.Usage.CPUNs) / float64(n)
+	}
+}

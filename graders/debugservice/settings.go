@@ -1,0 +1,88 @@
+package debugservice
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// kind is what a scenario does.
+type kind string
+
+const (
+	kindChecks kind = "checks" // the script, fresh answers, the sixteen checks
+	kindLoad   kind = "load"   // measured
+)
+
+// settings is "with:" of a scenario.
+type settings struct {
+	kind kind
+	rate float64       // requests per second of the open load
+	open time.Duration // its length
+	full time.Duration // that of the second part
+}
+
+const (
+	minSeconds, maxSeconds = 1, 120
+	minRate, maxRate       = 10, 500
+)
+
+// parseSettings reads "with:". Errors name the key.
+func parseSettings(with map[string]any) (settings, error) {
+	var s settings
+	text, _ := with["kind"].(string)
+	s.kind = kind(text)
+	allowed := map[string][2]float64{}
+	switch s.kind {
+	case kindChecks:
+	case kindLoad:
+		allowed = map[string][2]float64{"rate": {minRate, maxRate}, "seconds": {minSeconds, maxSeconds}, "fullSeconds": {minSeconds, maxSeconds}}
+	default:
+		return s, fmt.Errorf("with.kind: must be checks or load, not %v", with["kind"])
+	}
+	values := map[string]float64{}
+	for key, v := range with {
+		bounds, ok := allowed[key]
+		switch {
+		case key == "kind":
+			continue
+		case !ok:
+			return s, fmt.Errorf("with.%s: unknown setting; checks has none, load has rate, seconds and fullSeconds", key)
+		}
+		n := number64(v)
+		if !(n >= bounds[0] && n <= bounds[1]) {
+			return s, fmt.Errorf("with.%s: must be a number from %g to %g, not %v", key, bounds[0], bounds[1], v)
+		}
+		values[key] = n
+	}
+	for key := range allowed {
+		if _, ok := values[key]; !ok {
+			return s, fmt.Errorf("with.%s: is missing", key)
+		}
+	}
+	s.rate = values["rate"]
+	s.open = time.Duration(values["seconds"] * float64(time.Second))
+	s.full = time.Duration(values["fullSeconds"] * float64(time.Second))
+	return s, nil
+}
+
+// number64 is a number of YAML; NaN for anything else.
+func number64(v any) float64 {
+	switch v := v.(type) {
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	case uint64:
+		return float64(v)
+	case float64:
+		return v
+	}
+	return math.NaN()
+}
+
+// Check implements graders.Grader.
+func (*Grader) Check(with map[string]any) error {
+	_, err := parseSettings(with)
+	return err
+}
