@@ -265,15 +265,15 @@ function ask(url, say) {
 }
 
 const redis = (command) => { let sent = false; const url = new URL(process.env.REDIS_URL); return ask(url, (socket, got) => {
-  if (!sent) { sent = true; socket.write('AUTH ' + url.username + ' ' + url.password + '\\r\\n' + command + '\\r\\n'); return; }
-  return got.toString().match(/^\\+OK\\r\\n:(\\d+)\\r\\n/)?.[1];
+  if (!sent) { sent = true; socket.write('AUTH ' + url.username + ' ' + url.password + '\r\n' + command + '\r\n'); return; }
+  return got.toString().match(/^\+OK\r\n:(\d+)\r\n/)?.[1];
 }); };
 
 const message = (type, text) => { const body = Buffer.from(text); const head = Buffer.alloc(type.length + 4); head.write(type); head.writeInt32BE(body.length + 4, type.length); return Buffer.concat([head, body]); };
 const postgres = (sql) => { let state = 0; const url = new URL(process.env.DATABASE_URL); return ask(url, (socket, got) => {
-  if (state === 0) { state = 1; socket.write(message('', '\\0\\x03\\0\\0user\\0' + url.username + '\\0database\\0' + url.pathname.slice(1) + '\\0\\0')); return; }
-  if (state === 1 && got.includes(Buffer.from('Z\\0\\0\\0\\x05I'))) { state = 2; socket.write(message('Q', sql + '\\0')); return; }
-  return got.toString('latin1').match(/n=(\\d+);/)?.[1];
+  if (state === 0) { state = 1; socket.write(message('', '\0\x03\0\0user\0' + url.username + '\0database\0' + url.pathname.slice(1) + '\0\0')); return; }
+  if (state === 1 && got.includes(Buffer.from('Z\0\0\0\x05I'))) { state = 2; socket.write(message('Q', sql + '\0')); return; }
+  return got.toString('latin1').match(/n=(\d+);/)?.[1];
 }); };
 
 createServer(async (req, res) => {
