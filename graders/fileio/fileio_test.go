@@ -406,6 +406,15 @@ func TestCheckFiles(t *testing.T) {
 		require.Error(t, err, name)
 		assert.Contains(t, err.Error(), tt.want, name)
 	}
+	large := fstest.MapFS{"cases/a.in": file(strings.Repeat("x", maxCheckedInput+1)), "cases/a.out": file(strings.Repeat("x", maxExpectedBytes+1)), "cases/b.in": file(""), "cases/b.out": file("\xff")}
+	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "output != input"}, large)
+	require.ErrorContains(t, err, "cases/a.in has 64 KiB; at most 16384 are allowed for an input, and 64 where a check looks at it")
+	require.ErrorContains(t, err, "cases/a.out is larger than 2048 KiB")
+	require.ErrorContains(t, err, "cases/b.out is not UTF-8 text")
+	for _, cases := range []int{1, 20, maxCases} {
+		assert.GreaterOrEqual(t, keep(cases, maxExpectedBytes), int64(maxExpectedBytes), "what is expected fits")
+		assert.LessOrEqual(t, int64(cases)*keep(cases, 0), int64(20<<20))
+	}
 	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "len(output) > len(input)"}, fstest.MapFS{"cases/a.in": file("")})
 	require.NoError(t, err, "an expression may decide without an expected output")
 }

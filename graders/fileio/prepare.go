@@ -54,11 +54,19 @@ type known struct {
 	OutputFile bool    `json:"outputFile"`
 }
 
-// What is kept of an output is bounded by what is expected: enough to show what is wrong with it.
+// What is kept of an output is bounded by what is expected: enough to show what is wrong with it. What programs say beside it is bounded
+// by the number of cases, since all of it is evidence.
 const (
-	keepLeast = 64 << 10
+	keepStep  = 64 << 10
 	keepMost  = 4 << 20
+	keepWords = 16 << 20 // of all cases together
 )
+
+// keep is how much is kept of each stream of a case of so many, of which so much is expected.
+func keep(cases int, expected int64) int64 {
+	words := min(max(keepWords/int64(cases), keepStep), 1<<20)
+	return min(words+2*roundUp(expected), keepMost)
+}
 
 // Prepare implements graders.Grader.
 func (g *Grader) Prepare(ctx context.Context, p graders.Preparation) (graders.Prepared, error) {
@@ -81,7 +89,7 @@ func (g *Grader) Prepare(ctx context.Context, p graders.Preparation) (graders.Pr
 		m.truth.MemoryBytes = contractMemory
 	}
 	for i, c := range list {
-		if err := m.add(g, p, w, c, i); err != nil {
+		if err := m.add(g, p, w, c, i, len(list)); err != nil {
 			return fail(err)
 		}
 	}
@@ -111,7 +119,7 @@ type maker struct {
 }
 
 // add reads a case.
-func (m *maker) add(g *Grader, p graders.Preparation, w with, c found, i int) error {
+func (m *maker) add(g *Grader, p graders.Preparation, w with, c found, i, cases int) error {
 	input, err := settings.ReadFile(p.Files, c.input, maxInputBytes)
 	if err != nil {
 		return err
@@ -135,14 +143,14 @@ func (m *maker) add(g *Grader, p graders.Preparation, w with, c found, i int) er
 	m.params.Cases = append(m.params.Cases, work{
 		InputFile: g.files(), OutputFile: toFile,
 		Name: c.name, File: fmt.Sprintf("%03d%s", i+1, path.Ext(c.input)), Bytes: int64(len(input)), Args: r.Args, TimeNs: limit,
-		Ending: path.Ext(c.expected), KeepBytes: min(keepLeast+2*roundUp(int64(len(expected))), keepMost),
+		Ending: path.Ext(c.expected), KeepBytes: keep(cases, int64(len(expected))),
 	})
 	m.inputs = append(m.inputs, input)
 	return nil
 }
 
 // roundUp keeps the size of what is expected from being known exactly.
-func roundUp(n int64) int64 { return (n + keepLeast - 1) / keepLeast * keepLeast }
+func roundUp(n int64) int64 { return (n + keepStep - 1) / keepStep * keepStep }
 
 // key names the data set by its content.
 func (m *maker) key(name string) string {

@@ -159,7 +159,7 @@ func (g *Grader) CheckFiles(settled map[string]any, files fs.FS) ([]string, erro
 	for _, c := range found {
 		paths = append(paths, c.files()...)
 	}
-	return paths, nil
+	return paths, w.sizes(files, found)
 }
 
 // rulesOf are the rules and the weight of a case.
