@@ -43,15 +43,7 @@ func TestAuthoringOnTheEngine(t *testing.T) {
 		case "run":
 			out = ""
 			for command := range strings.Lines(b.Text) {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-				cmd := exec.CommandContext(ctx, "sh", "-c", command)
-				cmd.Dir, cmd.Env = dir, append(slices.Clone(p.env), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
-				var stdout, stderr bytes.Buffer
-				cmd.Stdout, cmd.Stderr = &stdout, &stderr
-				err := cmd.Run()
-				cancel()
-				require.NoError(t, err, "%s\n%s\n%s", command, &stdout, &stderr)
-				out += stdout.String()
+				out += p.shell(dir, command)
 				commands++
 			}
 		case "output":
@@ -72,13 +64,34 @@ func TestAuthoringOnTheEngine(t *testing.T) {
 	assert.FileExists(t, filepath.Join(dir, "work", "BRIEF.md"))
 }
 
+// shell runs a line in a folder, with assay in its path, and returns its standard output. When gradings were invalid it runs it again: then
+// the machine was busy, which says nothing about assay. Three times in a row are a result.
+func (p *place) shell(dir, line string) string {
+	p.t.Helper()
+	for try := 1; ; try++ {
+		ctx, cancel := context.WithTimeout(p.t.Context(), 5*time.Minute)
+		cmd := exec.CommandContext(ctx, "sh", "-c", line)
+		cmd.Dir, cmd.Env = dir, append(slices.Clone(p.env), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		err := cmd.Run()
+		cancel()
+		if err != nil && exitCode(p.t, err) == 4 && try < 3 {
+			p.t.Logf("invalid, once more: %s", &stdout)
+			continue
+		}
+		require.NoError(p.t, err, "%s\n%s\n%s", line, &stdout, &stderr)
+		return stdout.String()
+	}
+}
+
 // kitBench runs tiny submissions on one engine.
 type kitBench struct{ engine runner.Engine }
 
 func newKitBench(t *testing.T) *kitBench {
 	t.Helper()
 	e, err := docker.New(t.Context(), docker.Config{
-		Session: "kit", StateID: "kit-integration-test", DriverBinary: binary, Image: "assay/node:24",
+		Session: "kit", StateID: "kit-integration-test", DriverBinary: binary, DriverArgs: []string{"driver"}, Image: "assay/node:24",
 		BuildImage: "assay/node-build:24", ProbeSource: probe.Source(),
 	})
 	require.NoError(t, err)
@@ -87,7 +100,7 @@ func newKitBench(t *testing.T) *kitBench {
 }
 
 // judged runs a program of one file on a workload and returns what the workload makes of it.
-func (b *kitBench) judged(t *testing.T, g graders.Grader, with map[string]any, files fstest.MapFS, program string) evidence.Measures {
+func (b *kitBench) judged(t *testing.T, g graders.Grader, with map[string]any, files fstest.MapFS, program string, services ...string) evidence.Measures {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.mjs"), []byte(program), 0o644))
@@ -98,7 +111,7 @@ func (b *kitBench) judged(t *testing.T, g graders.Grader, with map[string]any, f
 	limits := runner.DefaultLimits()
 	p, err := g.Prepare(t.Context(), graders.Preparation{
 		Scenario: "main", With: with, Seed: bytes.Repeat([]byte{3}, 32), Timeout: time.Minute, CacheDir: t.TempDir(), Files: files,
-		MemoryBytes: limits.MemoryBytes, Report: func(workload.Progress) {},
+		MemoryBytes: limits.MemoryBytes, Services: services, Report: func(workload.Progress) {},
 	})
 	require.NoError(t, err)
 	if p.Release != nil {
@@ -106,7 +119,7 @@ func (b *kitBench) judged(t *testing.T, g graders.Grader, with map[string]any, f
 	}
 	run, err := runner.Drive(t.Context(), b.engine, runner.RunSpec{
 		Scenario: "main", Role: evidence.Candidate, Workload: g.Name(), Params: p.Params, Workspace: ws, Start: []string{"node", "main.mjs"},
-		Limits: limits, DataDir: p.DataDir, StdinDir: p.StdinDir, Probe: true, Timeout: 2 * time.Minute,
+		Limits: limits, Services: services, DataDir: p.DataDir, StdinDir: p.StdinDir, Probe: true, Timeout: 2 * time.Minute,
 		Slot: runner.Slot{CandidateCores: "1", DriverCores: "0"},
 	})
 	require.NoError(t, err, "whatever a submission does is a result")
@@ -180,8 +193,9 @@ func TestKitScript(t *testing.T) {
 		"steps": []any{
 			map[string]any{"request": "POST /count", "body": map[string]any{"a": 1}, "within": "1s", "expect": map[string]any{"status": 200, "json": map[string]any{"count": 1}}, "capture": map[string]any{"first": "body.count"}},
 			map[string]any{"request": "POST /count", "body": map[string]any{"a": 2}, "within": "1s", "expect": map[string]any{"that": "body.count == first + 1"}},
+			map[string]any{"wait": "300ms"}, // for some heartbeats
 			map[string]any{"restart": "kill"},
-			map[string]any{"request": "POST /count", "body": map[string]any{"a": 3}, "within": "1s", "code": "STATE_LOST", "expect": map[string]any{"json": map[string]any{"count": 3}}},
+			map[string]any{"request": "POST /count", "body": map[string]any{"a": 3}, "within": "1s", "code": "STATE_LOST", "expect": map[string]any{"that": "body.count >= 2"}},
 		},
 	}
 	for name, tt := range map[string]struct {
@@ -193,16 +207,12 @@ func TestKitScript(t *testing.T) {
 		"wrong":   {`if (JSON.parse(text).a === 2) count += 1;`, []string{"WRONG_OUTPUT"}, 2.0 / 3},
 		"slow":    {`if (JSON.parse(text).a === 2) await new Promise((done) => setTimeout(done, 3000));`, []string{"HANG"}, 2.0 / 3},
 		"forgets": {`if (JSON.parse(text).a === 3) count = 0;`, []string{"STATE_LOST"}, 2.0 / 3},
-		"crashes": {`if (JSON.parse(text).a === 2) throw new Error('two');`, []string{"CRASH"}, 1.0 / 3},
+		"crashes": {`if (JSON.parse(text).a === 2) throw new Error('two');`, []string{"CRASH"}, 2.0 / 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := bench.judged(t, httpscript.New(), with, nil, fmt.Sprintf(kitServer, tt.fault))
 			assert.Contains(t, m.Values, "cases.right")
 			assert.Equal(t, tt.codes, codesIn(m), "%+v", m.Findings)
-			if name == "crashes" || name == "slow" {
-				assert.Less(t, m.Values["cases.right"], 1.0)
-				return
-			}
 			assert.InDelta(t, tt.right, m.Values["cases.right"], 1e-9, "%+v", m.Cases)
 			assert.Positive(t, m.Values["hb.p99"])
 			assert.Positive(t, m.Values["restart.max"])
@@ -246,4 +256,58 @@ func TestKitLoad(t *testing.T) {
 			}
 		})
 	}
+}
+
+// kitServices counts in PostgreSQL and in Redis, with their protocols by hand: the image has no packages.
+const kitServices = `
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+
+function ask(url, say) {
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(url.port), url.hostname);
+    let got = Buffer.alloc(0);
+    socket.on('error', reject).on('close', () => reject(new Error('closed: ' + got)));
+    socket.on('data', (chunk) => {
+      got = Buffer.concat([got, chunk]);
+      const answer = say(socket, got);
+      if (answer !== undefined) { resolve(answer); socket.destroy(); }
+    });
+    say(socket, got);
+  });
+}
+
+const redis = (command) => { let sent = false; const url = new URL(process.env.REDIS_URL); return ask(url, (socket, got) => {
+  if (!sent) { sent = true; socket.write('AUTH ' + url.username + ' ' + url.password + '\r\n' + command + '\r\n'); return; }
+  return got.toString().match(/^\+OK\r\n:(\d+)\r\n/)?.[1];
+}); };
+
+const message = (type, text) => { const body = Buffer.from(text); const head = Buffer.alloc(type.length + 4); head.write(type); head.writeInt32BE(body.length + 4, type.length); return Buffer.concat([head, body]); };
+const postgres = (sql) => { let state = 0; const url = new URL(process.env.DATABASE_URL); return ask(url, (socket, got) => {
+  if (state === 0) { state = 1; socket.write(message('', '\0\x03\0\0user\0' + url.username + '\0database\0' + url.pathname.slice(1) + '\0\0')); return; }
+  if (state === 1 && got.includes(Buffer.from('Z\0\0\0\x05I'))) { state = 2; socket.write(message('Q', sql + '\0')); return; }
+  return got.toString('latin1').match(/n=(\d+);/)?.[1];
+}); };
+
+createServer(async (req, res) => {
+  if (req.url === '/healthz') return res.end('ok');
+  try {
+    const rows = await postgres("insert into hits default values; select 'n=' || count(*) || ';' from hits");
+    res.end(JSON.stringify({ rows: Number(rows), hits: Number(await redis('INCR hits')) }));
+  } catch (err) { res.statusCode = 500; res.end(String(err.stack)); }
+}).listen(process.env.PORT);`
+
+// TestKitServices gives a script's submission real servers.
+func TestKitServices(t *testing.T) {
+	bench := newKitBench(t)
+	with := map[string]any{
+		"database": map[string]any{"sql": "schema.sql"},
+		"steps":    []any{map[string]any{"request": "GET /", "times": 3, "expect": map[string]any{"json": map[string]any{"rows": "{{i}}", "hits": "{{i}}"}}}},
+	}
+	files := fstest.MapFS{"schema.sql": kitFile("create table hits (id serial primary key); create index on hits (id);")}
+	m := bench.judged(t, httpscript.New(), with, files, kitServices, "postgres", "redis")
+	assert.Empty(t, m.Findings)
+	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
+	assert.InDelta(t, 3, m.Values["db.statements"], 0)
+	assert.InDelta(t, 1, m.Values["db.connections"], 0)
 }

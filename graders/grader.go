@@ -51,6 +51,8 @@ type Preparation struct {
 	// CacheLimit is how many bytes all data sets together may take; 0 for the default of the cache.
 	CacheLimit int64
 	Files      fs.FS // the challenge's folder, for settings that name files in it
+	// Services are the names of those that the scenario may start.
+	Services []string
 	// MemoryBytes is the memory limit of the submission; 0 for that of every one.
 	MemoryBytes int64
 	Report      func(workload.Progress)

@@ -122,7 +122,7 @@ func TestGeneratedDocs(t *testing.T) {
 	for name, want := range pages {
 		got, err := os.ReadFile(filepath.Join("../../docs", filepath.FromSlash(name)))
 		require.NoError(t, err, "run `make docs`")
-		assert.True(t, string(got) == want, "docs/%s is not current: run `make docs`", name)
+		assert.Equal(t, want, string(got), "docs/%s is not current: run `make docs`", name)
 	}
 	entries, err := os.ReadDir("../../docs/challenges")
 	require.NoError(t, err)
@@ -183,4 +183,30 @@ func TestDigestCoversCases(t *testing.T) {
 	assert.Equal(t, before, digest())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "cases", "samples", "1.out"), []byte("18\n"), 0o644))
 	assert.NotEqual(t, before, digest())
+}
+
+// TestReady tells a challenge that is not ready from one of which nothing can be said.
+func TestReady(t *testing.T) {
+	t.Parallel()
+	ch := &challenges.Challenge{ID: "x", Fixtures: make([]challenges.Fixture, 2)}
+	ok, wrong := fixtureResult{OK: true, Verdict: "pass", Seconds: 4}, fixtureResult{Verdict: "pass", Seconds: 8}
+	invalid := fixtureResult{Verdict: "invalid", Seconds: 6}
+	all := validateOptions{mode: "quick", only: everyFixture}
+	for _, tt := range []struct {
+		results []fixtureResult
+		opts    validateOptions
+		code    int
+		want    string
+	}{
+		{[]fixtureResult{ok, ok}, all, exitPass, "x is READY for candidates: each of its 2 solutions got what it must. A grading takes about 4 s in mode quick."},
+		{[]fixtureResult{ok}, validateOptions{mode: "quick", only: "flawed/*"}, exitPass, "Next: assay challenge test dir, with all of them."},
+		{[]fixtureResult{ok, wrong, invalid}, all, exitFail, "x is NOT READY: 1 of 3 gradings did not end as challenge.yaml says."},
+		{[]fixtureResult{ok, invalid}, all, exitInvalid, "Whether x is ready CANNOT BE TOLD: 1 of 2 gradings were invalid"},
+	} {
+		var out strings.Builder
+		a := &app{stdio: stdio{out: &out}}
+		err := a.sayReady(ch, "dir", tt.results, tt.opts)
+		assert.Equal(t, tt.code, exitCode(t.Context(), err))
+		assert.Contains(t, out.String(), tt.want)
+	}
 }

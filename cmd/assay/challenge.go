@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/challenges/templates"
+	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/schemas"
 )
 
@@ -123,7 +123,7 @@ func count(n int, noun string) string {
 
 // lint checks the challenge in a folder. What is wrong has been said when it returns errDone.
 func (a *app) lint(dir string) (*challenges.Challenge, error) {
-	if _, err := os.Stat(filepath.Join(dir, challenges.Manifest)); err != nil {
+	if !isChallenge(dir) {
 		return nil, usagef("Give the folder of one challenge, or begin one with `assay challenge new`.", "%s has no %s", dir, challenges.Manifest)
 	}
 	p, err := openPlace(dir)
@@ -150,7 +150,8 @@ func (a *app) challengeTestCommand() *cobra.Command {
 		Use:   "test DIR",
 		Short: "Lint a challenge, grade its bundled solutions, and say whether it is ready for candidates",
 		Long: `Lint a challenge and grade every solution in its folder as a submission is graded: each must get the codes, the verdict
-and the score that challenge.yaml says. Exit code 0 when it is ready for candidates, 1 when it is not.
+and the score that challenge.yaml says. Exit code 0 when it is ready for candidates, 1 when it is not, 4 when gradings were
+invalid, so that it cannot be told.
 
 The submissions run on the engine of --engine; --engine process needs no containers.`,
 		Example: `  assay challenge test my-challenge
@@ -190,10 +191,14 @@ func (a *app) challengeTest(ctx context.Context, dir string, opts validateOption
 
 // sayReady is the verdict about a challenge.
 func (a *app) sayReady(ch *challenges.Challenge, dir string, results []fixtureResult, opts validateOptions) error {
-	failed, seconds := 0, 0.0
+	failed, invalid, seconds := 0, 0, 0.0
 	for _, r := range results {
 		seconds += r.Seconds
-		if !r.OK {
+		switch {
+		case r.OK:
+		case r.Verdict == string(grading.Invalid):
+			invalid++
+		default:
 			failed++
 		}
 	}
@@ -203,6 +208,11 @@ func (a *app) sayReady(ch *challenges.Challenge, dir string, results []fixtureRe
 			"  See why: assay challenge test %s --only SOLUTION --out reports, then open the report.html of that solution.\n",
 			ch.ID, failed, len(results), each, dir)
 		return errDone
+	}
+	if invalid > 0 {
+		fmt.Fprintf(a.out, "\nWhether %s is ready CANNOT BE TOLD: %d of %d gradings were invalid, because the machine or our own solutions were not steady.\n"+
+			"  Next: the same again when nothing else runs on this machine; if it stays so, see the reasons above.\n", ch.ID, invalid, len(results))
+		return &verdictError{grading.Invalid}
 	}
 	if opts.only != everyFixture {
 		fmt.Fprintf(a.out, "\nThese solutions of %s got what they must. %s\n  Next: assay challenge test %s, with all of them.\n", ch.ID, each, dir)

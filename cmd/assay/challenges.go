@@ -39,7 +39,7 @@ func openPlace(dir string) (place, error) {
 	if err != nil || !info.IsDir() {
 		return place{}, usagef("Give a folder that holds challenges, or begin one with `assay challenge new`.", "--challenges %s is no folder", dir)
 	}
-	if _, err := os.Stat(filepath.Join(dir, challenges.Manifest)); err != nil {
+	if !isChallenge(dir) {
 		return place{name: dir, fsys: os.DirFS(dir)}, nil
 	}
 	// "." has no name of its own.
@@ -48,6 +48,12 @@ func openPlace(dir string) (place, error) {
 		return place{}, fmt.Errorf("find %s: %w", dir, err)
 	}
 	return place{name: filepath.Dir(filepath.Clean(dir)), only: filepath.Base(whole), fsys: os.DirFS(filepath.Dir(whole))}, nil
+}
+
+// isChallenge says whether a folder is that of one challenge.
+func isChallenge(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, challenges.Manifest))
+	return err == nil
 }
 
 // load reads the challenges of a place.

@@ -18,6 +18,7 @@ import (
 const (
 	maxCases         = 300
 	maxInputBytes    = 16 << 20 // of one case
+	maxCheckedInput  = 64 << 10 // of one case, where an expression looks at it: it becomes part of the evidence
 	maxInputsBytes   = 128 << 20
 	maxExpectedBytes = 2 << 20 // of one case
 	maxExpectedAll   = 8 << 20
@@ -152,6 +153,38 @@ func groupOf(name string) string {
 		return first
 	}
 	return groupOther
+}
+
+// sizes checks the bounds of the cases, and that what is expected is text.
+func (w with) sizes(files fs.FS, list []found) error {
+	var errs []error
+	var inputs, outputs int64
+	at := settings.At("cases")
+	for _, c := range list {
+		info, err := fs.Stat(files, c.input)
+		if err != nil {
+			errs = append(errs, settings.Wrong(at, "%s cannot be read: %v", c.input, err))
+			continue
+		}
+		most := int64(maxInputBytes)
+		if r, _ := w.rulesOf(c); uses(r.Check, "input") {
+			most = maxCheckedInput
+		}
+		if info.Size() > most {
+			errs = append(errs, settings.Wrong(at, "%s has %d KiB; at most %d are allowed for an input, and %d where a check looks at it",
+				c.input, info.Size()>>10, maxInputBytes>>10, maxCheckedInput>>10))
+		}
+		expected, err := text(files, c)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		inputs, outputs = inputs+info.Size(), outputs+int64(len(expected))
+	}
+	if inputs > maxInputsBytes || outputs > maxExpectedAll {
+		errs = append(errs, settings.Wrong(at, "the inputs in %s take %d MiB and the outputs %d MiB; at most %d and %d are allowed together",
+			w.Cases, inputs>>20, outputs>>20, maxInputsBytes>>20, maxExpectedAll>>20))
+	}
+	return errors.Join(errs...)
 }
 
 // text reads an expected output.

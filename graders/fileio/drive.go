@@ -39,7 +39,7 @@ func (g *Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessag
 			break
 		}
 		pod.Report(workload.Progress{Phase: c.Name, Done: int64(i), Total: int64(len(p.Cases)), Unit: "cases"})
-		e, err := g.execute(ctx, pod, p, c, limit)
+		e, err := execute(ctx, pod, p, c, limit)
 		if err != nil {
 			return done, fmt.Errorf("drive case %s: %w", c.Name, err)
 		}
@@ -49,21 +49,23 @@ func (g *Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessag
 }
 
 // execute gives one case to the submission.
-func (g *Grader) execute(ctx context.Context, pod workload.Pod, p params, c work, limit time.Duration) (evidence.Execution, error) {
+func execute(ctx context.Context, pod workload.Pod, p params, c work, limit time.Duration) (evidence.Execution, error) {
 	out := outputName(c.Ending)
 	command := workload.Command{
-		Name: c.Name, Env: p.Env, Timeout: limit, InputBytes: c.Bytes, OutputBytes: c.KeepBytes,
+		Name: c.Name, Env: map[string]string{}, Timeout: limit, InputBytes: c.Bytes, OutputBytes: c.KeepBytes,
 	}
-	if g.files() {
-		if err := pod.ClearOutput(); err != nil {
-			return evidence.Execution{}, fmt.Errorf("clear output: %w", err)
-		}
-		fill := strings.NewReplacer(placeInput, path.Join(pod.Paths().Data, c.File), placeOutput, path.Join(pod.Paths().Out, out))
-		for _, arg := range c.Args {
-			command.Args = append(command.Args, fill.Replace(arg))
-		}
-	} else {
-		command.Args, command.Stdin = c.Args, c.File
+	fill := strings.NewReplacer(placeInput, path.Join(pod.Paths().Data, c.File), placeOutput, path.Join(pod.Paths().Out, out))
+	for _, arg := range c.Args {
+		command.Args = append(command.Args, fill.Replace(arg))
+	}
+	for name, value := range p.Env {
+		command.Env[name] = fill.Replace(value)
+	}
+	if !c.InputFile {
+		command.Stdin = c.File
+	}
+	if err := pod.ClearOutput(); err != nil {
+		return evidence.Execution{}, fmt.Errorf("clear output: %w", err)
 	}
 	proc, err := pod.Start(ctx, command)
 	if err != nil {
@@ -73,7 +75,7 @@ func (g *Grader) execute(ctx context.Context, pod workload.Pod, p params, c work
 	if err != nil {
 		return evidence.Execution{}, errors.Join(fmt.Errorf("wait for submission: %w", err), workload.Abandon(ctx, proc))
 	}
-	if g.files() {
+	if c.OutputFile {
 		file := pod.ReadOutput(out, c.KeepBytes)
 		e.Output = &file
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,11 +57,17 @@ func (p *pod) ReadOutput(name string, limit int64) evidence.File {
 
 func (p *pod) Start(_ context.Context, c workload.Command) (workload.Process, error) {
 	p.seen = append(p.seen, c)
-	input := ""
+	input, out := "", ""
 	if c.Stdin != "" {
 		input = string(p.read(filepath.Join(p.stdin, c.Stdin)))
-	} else if len(c.Args) > 0 {
-		input = string(p.read(c.Args[0]))
+	}
+	for _, text := range slices.Concat(c.Args, slices.Collect(maps.Values(c.Env))) {
+		switch filepath.Dir(text) {
+		case p.paths.Data:
+			input = string(p.read(text))
+		case p.paths.Out:
+			out = text
+		}
 	}
 	output, e := p.program(c, input)
 	e.Name = c.Name
@@ -71,11 +78,11 @@ func (p *pod) Start(_ context.Context, c workload.Command) (workload.Process, er
 		e.DurationNs = 5e7
 	}
 	e.Usage.MemoryPeakBytes = 40 << 20
-	if c.Stdin != "" {
+	if out == "" {
 		kept := min(int64(len(output)), c.OutputBytes)
 		e.Stdout = evidence.Log{Text: output[:kept], Bytes: int64(len(output)), Dropped: int64(len(output)) - kept}
-	} else if len(c.Args) > 1 && output != "none" {
-		if err := os.WriteFile(c.Args[1], []byte(output), 0o644); err != nil {
+	} else if output != "none" {
+		if err := os.WriteFile(out, []byte(output), 0o644); err != nil {
 			return nil, err
 		}
 	}
@@ -159,6 +166,9 @@ func TestPrograms(t *testing.T) {
 		{"good", upper, []string{}, 1, 1, 0, 0, ""},
 		{"wrong", func(_ workload.Command, in string) (string, evidence.Execution) { return in, evidence.Execution{} }, []string{"WRONG_OUTPUT"}, 1.0 / 3, 1, 0, 0, `Line 1 is "ada", expected "ADA".`},
 		{"slow", ends(evidence.Exit{Status: evidence.TimedOut, Code: 137}, 19e8), []string{"SLOW"}, 2.0 / 3, 0, 1, 0, "It was not done within 2s; it computed for 1.9 s of that."},
+		{"slow, on a core that others have", func(c workload.Command, input string) (string, evidence.Execution) {
+			return "", evidence.Execution{Exit: evidence.Exit{Status: evidence.TimedOut}, DurationNs: 2e9, Usage: evidence.Usage{CPUNs: 6e8, RunDelayNs: 13e8}}
+		}, []string{"SLOW"}, 0, 0, 3, 0, ""},
 		{"hangs", ends(evidence.Exit{Status: evidence.TimedOut, Code: 137}, 1e8), []string{"HANG"}, 2.0 / 3, 0, 1, 0, "it waited for something"},
 		{"crashes", ends(evidence.Exit{Status: evidence.Exited, Code: 3}, 1e8), []string{"CRASH"}, 2.0 / 3, 0, 0, 1, "exit code 3"},
 		{"out of memory", ends(evidence.Exit{Status: evidence.OOMKilled, Code: 137}, 1e8), []string{"OOM_CGROUP"}, 2.0 / 3, 0, 0, 1, "memory limit"},
@@ -196,6 +206,24 @@ func TestNoOutputFile(t *testing.T) {
 	m, _ := judged(t, NewFiles(), nil, upperCases(), func(workload.Command, string) (string, evidence.Execution) { return "none", evidence.Execution{} })
 	assert.Equal(t, []string{"WRONG_OUTPUT"}, codes(m))
 	assert.Contains(t, m.Findings[0].Detail, "3 of 3 cases. The first, edge/empty: It did not write the output file.")
+}
+
+// TestMixtures has programs that read a file and write standard output, the other way round, and names in the environment.
+func TestMixtures(t *testing.T) {
+	t.Parallel()
+	m, p := judged(t, NewFiles(), map[string]any{"args": []any{"{input}"}}, upperCases(), upper)
+	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
+	assert.Empty(t, p.seen[0].Stdin)
+	assert.Len(t, p.seen[0].Args, 1)
+
+	m, p = judged(t, NewStdio(), map[string]any{"args": []any{"--out", "{output}"}}, upperCases(), upper)
+	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
+	assert.NotEmpty(t, p.seen[0].Stdin)
+
+	m, p = judged(t, NewFiles(), map[string]any{"args": []any{"run"}, "env": map[string]any{"INPUT_PATH": "{input}"}}, upperCases(), upper)
+	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
+	assert.True(t, strings.HasSuffix(p.seen[0].Env["INPUT_PATH"], "001.in"))
+	assert.Equal(t, []string{"run"}, p.seen[0].Args)
 }
 
 // TestTimeUsedUp leaves cases out when the scenario has no time left for them.
@@ -339,8 +367,8 @@ func TestCheck(t *testing.T) {
 		"check unused":    {NewStdio(), map[string]any{"check": "true"}, "with.check: the expression is used with compare: check only"},
 		"check wrong":     {NewStdio(), map[string]any{"compare": "check", "check": "outptu == expected"}, "with.check: unknown name outptu"},
 		"check no bool":   {NewStdio(), map[string]any{"compare": "check", "check": "len(output)"}, "with.check: it must be true or false"},
-		"args of a file":  {NewFiles(), map[string]any{"args": []any{"{input}"}}, "with.args: the arguments must have {input} and {output} in them"},
-		"args of stdin":   {NewStdio(), map[string]any{"args": []any{"{input}"}}, "with.args: {input} and {output} are for file-in-file-out"},
+		"args of stdin":   {NewStdio(), map[string]any{"args": []any{"{input}"}}, "with.args: {input} is for file-in-file-out"},
+		"args of a file":  {NewFiles(), map[string]any{"args": []any{"{output}"}}, "with.args: {input}, the path of the input file, must be in the arguments"},
 		"pattern":         {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "[", "weight": 1.0}}}, "with.each[0].cases"},
 		"time":            {NewStdio(), map[string]any{"time": "2"}, "expected the time limit of one case"},
 		"exception wrong": {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "a", "check": "true"}}}, "with.each[0].check"},
@@ -372,11 +400,20 @@ func TestCheckFiles(t *testing.T) {
 		"no input":  {fstest.MapFS{"cases/a.out": file("")}, nil, `case "a" has an expected output, cases/a.out, but no input`},
 		"twice":     {fstest.MapFS{"cases/a.in": file(""), "cases/a/in.txt": file(""), "cases/a.out": file("")}, nil, `case "a" is there twice`},
 		"no case":   {fstest.MapFS{"cases/a.txt": file("")}, nil, "cases/a.txt belongs to no case"},
-		"each":      {upperCases(), map[string]any{"each": []any{map[string]any{"cases": "sampels/*", "weight": 2.0}}}, `"sampels/*" fits no case`},
+		"each":      {upperCases(), map[string]any{"each": []any{map[string]any{"cases": "edgy/*", "weight": 2.0}}}, `"edgy/*" fits no case`},
 	} {
 		_, err := NewStdio().CheckFiles(tt.with, tt.files)
 		require.Error(t, err, name)
 		assert.Contains(t, err.Error(), tt.want, name)
+	}
+	large := fstest.MapFS{"cases/a.in": file(strings.Repeat("x", maxCheckedInput+1)), "cases/a.out": file(strings.Repeat("x", maxExpectedBytes+1)), "cases/b.in": file(""), "cases/b.out": file("\xff")}
+	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "output != input"}, large)
+	require.ErrorContains(t, err, "cases/a.in has 64 KiB; at most 16384 are allowed for an input, and 64 where a check looks at it")
+	require.ErrorContains(t, err, "cases/a.out is larger than 2048 KiB")
+	require.ErrorContains(t, err, "cases/b.out is not UTF-8 text")
+	for _, cases := range []int{1, 20, maxCases} {
+		assert.GreaterOrEqual(t, keep(cases, maxExpectedBytes), int64(maxExpectedBytes), "what is expected fits")
+		assert.LessOrEqual(t, int64(cases)*keep(cases, 0), int64(20<<20))
 	}
 	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "len(output) > len(input)"}, fstest.MapFS{"cases/a.in": file("")})
 	require.NoError(t, err, "an expression may decide without an expected output")

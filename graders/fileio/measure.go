@@ -18,7 +18,7 @@ type verdict struct {
 }
 
 // Measure implements graders.Grader.
-func (g *Grader) Measure(run evidence.Run, raw json.RawMessage) (evidence.Measures, error) {
+func (*Grader) Measure(run evidence.Run, raw json.RawMessage) (evidence.Measures, error) {
 	var t truth
 	if err := json.Unmarshal(raw, &t); err != nil {
 		return evidence.Measures{}, fmt.Errorf("read truth of %s: %w", run.Scenario, err)
@@ -31,7 +31,7 @@ func (g *Grader) Measure(run evidence.Run, raw json.RawMessage) (evidence.Measur
 	for i := range t.Cases {
 		v := verdict{known: &t.Cases[i], exec: byName[t.Cases[i].Name]}
 		delete(byName, v.known.Name)
-		g.judge(&v, t.MemoryBytes)
+		v.judge(t.MemoryBytes)
 		verdicts = append(verdicts, v)
 	}
 	if len(byName) > 0 {
@@ -55,7 +55,7 @@ func (k *known) title() string {
 }
 
 // judge decides a case.
-func (g *Grader) judge(v *verdict, memory int64) {
+func (v *verdict) judge(memory int64) {
 	if v.exec == nil {
 		v.lost = "It was not run: the time of the scenario was used up by the cases before it."
 		return
@@ -67,7 +67,7 @@ func (g *Grader) judge(v *verdict, memory int64) {
 	}
 	output, lost := v.exec.Stdout.Text, ""
 	switch {
-	case g.files():
+	case v.known.OutputFile:
 		output, lost = written(v.exec.Output)
 	case v.exec.Stdout.Dropped > 0:
 		lost = fmt.Sprintf("It wrote %s bytes to standard output, many times what is expected.", signs.Number(v.exec.Stdout.Bytes))
@@ -101,7 +101,8 @@ const busyShare = 0.5
 // death says how a program died. One that was not done in time is slow when it computed all the time, and hangs when it waited.
 func death(e *evidence.Execution, limit time.Duration, memory int64) signs.Death {
 	d := signs.Diagnose(e, 0, memory)
-	busy := float64(e.Usage.CPUNs) >= busyShare*float64(e.DurationNs)
+	// It may have wanted to compute and found its core taken.
+	busy := float64(e.Usage.CPUNs+e.Usage.RunDelayNs) >= busyShare*float64(e.DurationNs)
 	if e.Exit.Status == evidence.TimedOut && busy {
 		d = signs.Death{Code: codeSlow, Detail: fmt.Sprintf("It was not done within %s; it computed for %s of that.", limit, signs.Seconds(e.Usage.CPUNs))}
 	} else if e.Exit.Status == evidence.TimedOut {

@@ -25,13 +25,15 @@ type params struct {
 
 // work is a case as the driver knows it: nothing of what is expected but a bound of its size.
 type work struct {
-	Name      string        `json:"name"`
-	File      string        `json:"file"` // of the input
-	Bytes     int64         `json:"bytes"`
-	Args      []string      `json:"args"`
-	TimeNs    time.Duration `json:"timeNs"`
-	Ending    string        `json:"ending,omitempty"` // of the output file, e.g. ".txt"
-	KeepBytes int64         `json:"keepBytes"`        // of the output
+	Name       string        `json:"name"`
+	File       string        `json:"file"` // of the input
+	Bytes      int64         `json:"bytes"`
+	Args       []string      `json:"args"`
+	TimeNs     time.Duration `json:"timeNs"`
+	InputFile  bool          `json:"inputFile"`        // the input is a file, not the standard input
+	OutputFile bool          `json:"outputFile"`       // the same of the output
+	Ending     string        `json:"ending,omitempty"` // of the output file, e.g. ".txt"
+	KeepBytes  int64         `json:"keepBytes"`        // of the output
 }
 
 // truth is what Measure gets.
@@ -42,20 +44,29 @@ type truth struct {
 
 // known is a case with what is expected of it.
 type known struct {
-	Name     string  `json:"name"`
-	Group    string  `json:"group"`
-	Weight   float64 `json:"weight"`
-	TimeNs   int64   `json:"timeNs"`
-	Rules    rules   `json:"rules"`
-	Input    string  `json:"input,omitempty"` // only where an expression looks at it
-	Expected string  `json:"expected"`
+	Name       string  `json:"name"`
+	Group      string  `json:"group"`
+	Weight     float64 `json:"weight"`
+	TimeNs     int64   `json:"timeNs"`
+	Rules      rules   `json:"rules"`
+	Input      string  `json:"input,omitempty"` // only where an expression looks at it
+	Expected   string  `json:"expected"`
+	OutputFile bool    `json:"outputFile"`
 }
 
-// What is kept of an output is bounded by what is expected: enough to show what is wrong with it.
+// What is kept of an output is bounded by what is expected: enough to show what is wrong with it. What programs say beside it is bounded
+// by the number of cases, since all of it is evidence.
 const (
-	keepLeast = 64 << 10
+	keepStep  = 64 << 10
 	keepMost  = 4 << 20
+	keepWords = 16 << 20 // of all cases together
 )
+
+// keep is how much is kept of each stream of a case of so many, of which so much is expected.
+func keep(cases int, expected int64) int64 {
+	words := min(max(keepWords/int64(cases), keepStep), 1<<20)
+	return min(words+2*roundUp(expected), keepMost)
+}
 
 // Prepare implements graders.Grader.
 func (g *Grader) Prepare(ctx context.Context, p graders.Preparation) (graders.Prepared, error) {
@@ -78,7 +89,7 @@ func (g *Grader) Prepare(ctx context.Context, p graders.Preparation) (graders.Pr
 		m.truth.MemoryBytes = contractMemory
 	}
 	for i, c := range list {
-		if err := m.add(p, w, c, i); err != nil {
+		if err := m.add(g, p, w, c, i, len(list)); err != nil {
 			return fail(err)
 		}
 	}
@@ -108,7 +119,7 @@ type maker struct {
 }
 
 // add reads a case.
-func (m *maker) add(p graders.Preparation, w with, c found, i int) error {
+func (m *maker) add(g *Grader, p graders.Preparation, w with, c found, i, cases int) error {
 	input, err := settings.ReadFile(p.Files, c.input, maxInputBytes)
 	if err != nil {
 		return err
@@ -123,22 +134,23 @@ func (m *maker) add(p graders.Preparation, w with, c found, i int) error {
 		return fmt.Errorf("the inputs of the folder %s take more than %d MiB, or the outputs more than %d MiB", w.Cases, maxInputsBytes>>20, maxExpectedAll>>20)
 	}
 	r, weight := w.rulesOf(c)
-	limit := settings.Duration(r.Time, defaultTime)
-	k := known{Name: c.name, Group: c.group, Weight: weight, TimeNs: int64(limit), Rules: r, Expected: expected}
+	limit, toFile := settings.Duration(r.Time, defaultTime), r.places(w.Env, placeOutput)
+	k := known{Name: c.name, Group: c.group, Weight: weight, TimeNs: int64(limit), Rules: r, Expected: expected, OutputFile: toFile}
 	if uses(r.Check, "input") {
 		k.Input = string(input)
 	}
 	m.truth.Cases = append(m.truth.Cases, k)
 	m.params.Cases = append(m.params.Cases, work{
+		InputFile: g.files(), OutputFile: toFile,
 		Name: c.name, File: fmt.Sprintf("%03d%s", i+1, path.Ext(c.input)), Bytes: int64(len(input)), Args: r.Args, TimeNs: limit,
-		Ending: path.Ext(c.expected), KeepBytes: min(keepLeast+2*roundUp(int64(len(expected))), keepMost),
+		Ending: path.Ext(c.expected), KeepBytes: keep(cases, int64(len(expected))),
 	})
 	m.inputs = append(m.inputs, input)
 	return nil
 }
 
 // roundUp keeps the size of what is expected from being known exactly.
-func roundUp(n int64) int64 { return (n + keepLeast - 1) / keepLeast * keepLeast }
+func roundUp(n int64) int64 { return (n + keepStep - 1) / keepStep * keepStep }
 
 // key names the data set by its content.
 func (m *maker) key(name string) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -73,6 +74,11 @@ func (r rules) over(o rules) rules {
 	return r
 }
 
+// places says whether a placeholder is in the arguments or in the environment.
+func (r rules) places(env map[string]string, placeholder string) bool {
+	return strings.Contains(strings.Join(slices.Concat(r.Args, slices.Collect(maps.Values(env))), " "), placeholder)
+}
+
 // defaults are the rules where nothing is said.
 func (g *Grader) defaults() rules {
 	tolerance := defaultTolerance
@@ -102,19 +108,19 @@ func (g *Grader) Check(settled map[string]any) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{g.checkRules(w.rules, nil)}
+	errs := []error{g.checkRules(w.rules, w.Env, nil)}
 	for i, e := range w.Each {
 		at := settings.At("each", i)
 		if _, err := path.Match(e.Cases, ""); err != nil {
 			errs = append(errs, settings.Wrong(append(at, "cases"), "%s is not a pattern; write names with * and ?", schemas.Quote(e.Cases)))
 		}
-		errs = append(errs, g.checkRules(w.over(e.rules), at))
+		errs = append(errs, g.checkRules(w.over(e.rules), w.Env, at))
 	}
 	return errors.Join(errs...)
 }
 
 // checkRules checks what rules say together; at leads to them.
-func (g *Grader) checkRules(r rules, at []any) error {
+func (g *Grader) checkRules(r rules, env map[string]string, at []any) error {
 	var errs []error
 	under := func(key string) []any { return append(slices.Clip(at), key) }
 	if r.Compare == compareCheck && r.Check == "" {
@@ -129,12 +135,12 @@ func (g *Grader) checkRules(r rules, at []any) error {
 			errs = append(errs, &settings.Error{Path: under("check"), Offset: wrong.Offset, Message: wrong.Message})
 		}
 	}
-	if args := strings.Join(r.Args, " "); g.files() {
-		if !strings.Contains(args, placeInput) || !strings.Contains(args, placeOutput) {
-			errs = append(errs, settings.Wrong(under("args"), "the arguments must have %s and %s in them", placeInput, placeOutput))
+	if takes := r.places(env, placeInput); g.files() != takes {
+		message := "{input} is for file-in-file-out; the input is the standard input here"
+		if g.files() {
+			message = "{input}, the path of the input file, must be in the arguments; for a program that reads standard input use the workload stdin-stdout"
 		}
-	} else if strings.Contains(args, placeInput) || strings.Contains(args, placeOutput) {
-		errs = append(errs, settings.Wrong(under("args"), "%s and %s are for file-in-file-out; the input is the standard input here", placeInput, placeOutput))
+		errs = append(errs, settings.Wrong(under("args"), "%s", message))
 	}
 	return errors.Join(errs...)
 }
@@ -153,7 +159,7 @@ func (g *Grader) CheckFiles(settled map[string]any, files fs.FS) ([]string, erro
 	for _, c := range found {
 		paths = append(paths, c.files()...)
 	}
-	return paths, nil
+	return paths, w.sizes(files, found)
 }
 
 // rulesOf are the rules and the weight of a case.

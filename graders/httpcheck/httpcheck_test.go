@@ -67,7 +67,7 @@ func TestWrong(t *testing.T) {
 		{"header pattern", &Expect{Headers: map[string]string{"Location": "/^/y/"}}, "does not match"},
 		{"header missing", &Expect{Headers: map[string]string{"ETag": "/./"}}, "There is no header ETag."},
 		{"json", &Expect{JSON: map[string]any{"owner": map[string]any{"name": "ada"}, "id": "{{n}}"}}, ""},
-		{"json key", &Expect{JSON: map[string]any{"owner": map[string]any{"nmae": "ada"}}}, `Owner in the body has no "nmae".`},
+		{"json key", &Expect{JSON: map[string]any{"owner": map[string]any{"nick": "ada"}}}, `Owner in the body has no "nick".`},
 		{"json value", &Expect{JSON: map[string]any{"owner": map[string]any{"name": "bob"}}}, `Name in owner in the body is "ada", expected "bob".`},
 		{"json list", &Expect{JSON: map[string]any{"tags": []any{"a"}}}, "Tags in the body has 2 entries, expected 1."},
 		{"schema", &Expect{Schema: map[string]any{"required": []any{"id"}}}, ""},

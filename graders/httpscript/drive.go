@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/condition"
 	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/heartbeat"
@@ -23,6 +24,8 @@ import (
 const (
 	// pollEvery is the pause between two tries of a request that waits for something.
 	pollEvery = 100 * time.Millisecond
+	// alreadyUp is the grace of a heartbeat that begins when the service is ready.
+	alreadyUp = 10 * time.Millisecond
 	// bodyLimit is how much of a body is kept, and manyBodyLimit that of one of many answers.
 	bodyLimit     = 64 << 10
 	manyBodyLimit = 4 << 10
@@ -38,6 +41,8 @@ type facts struct {
 	Ended bool                   `json:"ended"`
 	Steps []done                 `json:"steps"`
 	Calls map[string]stubs.Calls `json:"calls,omitempty"` // of the upstreams, at the end
+	// Database is what went through to PostgreSQL; nil without it.
+	Database *backends.Counts `json:"database,omitempty"`
 }
 
 // done is what came of one step.
@@ -62,6 +67,10 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 		}
 		defer d.upstreams.Close()
 	}
+	if d.backends, err = d.params.Backends.Start(ctx, pod); err != nil {
+		return nil, err
+	}
+	defer d.backends.Close()
 	if err := d.start(ctx, ""); err != nil {
 		return nil, err
 	}
@@ -82,6 +91,7 @@ type driver struct {
 	params    params
 	started   time.Time
 	upstreams *stubs.Running
+	backends  *backends.Running
 	svc       *service.Service
 	ready     bool
 	beats     *heartbeat.Monitor
@@ -100,6 +110,7 @@ func (d *driver) start(ctx context.Context, port string) error {
 		o.Timeout = max(d.params.TimeoutNs-time.Since(d.started), time.Millisecond)
 	}
 	maps.Copy(o.Env, d.params.Env)
+	maps.Copy(o.Env, d.backends.Env())
 	if d.upstreams != nil {
 		maps.Copy(o.Env, d.upstreams.Env())
 	}
@@ -113,7 +124,7 @@ func (d *driver) start(ctx context.Context, port string) error {
 		return nil
 	}
 	d.beats, err = heartbeat.Start(ctx, heartbeat.Options{
-		Addr: d.svc.Addr, Path: d.params.Heartbeat.Path, Hz: d.params.Heartbeat.Hz, Start: d.svc.Epoch,
+		Addr: d.svc.Addr, Path: d.params.Heartbeat.Path, Hz: d.params.Heartbeat.Hz, Start: d.svc.Epoch, Grace: alreadyUp,
 		Stolen: d.svc.Process.Stolen, Began: d.svc.Process.Began,
 	})
 	return err
@@ -143,6 +154,7 @@ func (d *driver) end(ctx context.Context, last bool) error {
 	var keep any
 	if last {
 		d.facts.Ended = d.svc.Ended()
+		d.facts.Database = d.backends.Counts()
 		if d.upstreams != nil {
 			d.facts.Calls = d.upstreams.Calls()
 		}

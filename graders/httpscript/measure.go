@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/httpcheck"
@@ -199,6 +200,7 @@ func (r *run) values(m map[string]float64) {
 	if d, _ := r.death(); d.Code == "" {
 		m[metricSurvived] = 1
 	}
+	backends.Measure(m, r.facts.Database)
 	r.latencies(m)
 	r.resources(m)
 	if all > 0 && right == all {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/graders/stubs"
 )
@@ -25,6 +26,7 @@ type params struct {
 	Upstreams map[string]stubs.Upstream `json:"upstreams,omitempty"`
 	Seed      []byte                    `json:"seed"`
 	Keep      []string                  `json:"keep"`
+	Backends  backends.Plan             `json:"backends"`
 	TimeoutNs time.Duration             `json:"timeoutNs"`
 }
 
@@ -64,6 +66,9 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 		t.MemoryBytes = contractMemory
 	}
 	d := params{Run: t.Run, Env: w.Env, Heartbeat: w.Heartbeat, Upstreams: w.Upstreams, Seed: seed, TimeoutNs: p.Timeout}
+	if d.Backends, err = w.Database.Plan(p.Services, p.Files); err != nil {
+		return fail(err)
+	}
 	kept := map[string]bool{}
 	for _, name := range alwaysKept {
 		kept[name] = true

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/condition"
 	"github.com/assay-run/assay/graders/httpcheck"
 	"github.com/assay-run/assay/graders/settings"
@@ -31,6 +32,7 @@ type with struct {
 	Env       map[string]string         `json:"env"`
 	Heartbeat *beats                    `json:"heartbeat"`
 	Upstreams map[string]stubs.Upstream `json:"upstreams"`
+	Database  *backends.Settings        `json:"database"`
 }
 
 // beats is the heartbeat beside the steps.
@@ -239,6 +241,12 @@ func (*Grader) CheckFiles(settled map[string]any, files fs.FS) ([]string, error)
 	}
 	var used []string
 	err = readSchemas(w.Steps, settings.At("steps"), files, &used)
+	name, dberr := w.Database.File(files)
+	if dberr != nil {
+		err = errors.Join(err, settings.Wrong(settings.At("database", "sql"), "%v", dberr))
+	} else if name != "" {
+		used = append(used, name)
+	}
 	return used, err
 }
 

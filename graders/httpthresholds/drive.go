@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/httpcheck"
@@ -45,6 +46,7 @@ type facts struct {
 	Samples      []sample               `json:"samples,omitempty"`
 	Vars         map[string]any         `json:"vars,omitempty"` // captured before the load
 	Calls        map[string]stubs.Calls `json:"calls,omitempty"`
+	Database     *backends.Counts       `json:"database,omitempty"` // what went through to PostgreSQL; nil without it
 }
 
 // sample is one answer of the load.
@@ -74,6 +76,11 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 		maps.Copy(env, upstreams.Env())
 		d.upstreams = upstreams
 	}
+	if d.backends, err = d.params.Backends.Start(ctx, pod); err != nil {
+		return nil, err
+	}
+	defer d.backends.Close()
+	maps.Copy(env, d.backends.Env())
 	if d.svc, err = service.Start(ctx, pod, service.Options{Env: env, Timeout: d.params.TimeoutNs}); err != nil {
 		return nil, err
 	}
@@ -91,6 +98,7 @@ type driver struct {
 	params    params
 	svc       *service.Service
 	upstreams *stubs.Running
+	backends  *backends.Running
 	facts     facts
 	mu        sync.Mutex // guards facts.Samples
 }
@@ -108,6 +116,7 @@ func (d *driver) run(ctx context.Context) (evidence.Execution, error) {
 		}
 	}
 	d.facts.Ended = d.svc.Ended()
+	d.facts.Database = d.backends.Counts()
 	if d.upstreams != nil {
 		d.facts.Calls = d.upstreams.Calls()
 	}

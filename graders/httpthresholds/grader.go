@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
@@ -82,5 +83,6 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 		{Name: metricThreads, Unit: "count", Better: lower, Doc: "most threads of all processes at one time"},
 		{Name: metricMemPeak, Unit: "bytes", Better: lower, Noise: 0.04, Doc: "largest anonymous and shared memory of the whole container"},
 	}
+	own = append(own, backends.Metrics()...)
 	return append(own, heartbeat.Metrics("GET of the path in heartbeat, during the load after its warm-up")...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/httpcheck"
 	"github.com/assay-run/assay/graders/httpload"
@@ -98,6 +99,7 @@ func (r *run) values(m map[string]float64) {
 	if r.death().Code != "" {
 		m[metricSurvived] = 0
 	}
+	backends.Measure(m, r.facts.Database)
 	if r.facts.ReadyNs >= 0 {
 		m[metricStart] = float64(r.facts.ReadyNs)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/httpload"
 	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/graders/settings"
@@ -31,6 +32,7 @@ type params struct {
 	Heartbeat   *beats                    `json:"heartbeat,omitempty"`
 	Upstreams   map[string]stubs.Upstream `json:"upstreams,omitempty"`
 	Seed        []byte                    `json:"seed"`
+	Backends    backends.Plan             `json:"backends"`
 	TimeoutNs   time.Duration             `json:"timeoutNs"`
 }
 
@@ -65,6 +67,9 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 		Schedule: w.schedule(seed), WarmUpNs: settings.Duration(w.WarmUp, defaultWarmUp), WithinNs: settings.Duration(w.Within, defaultWithin),
 		Connections: w.Connections, Before: w.Before, Run: hex.EncodeToString(seed[:4]), Env: w.Env, Heartbeat: w.Heartbeat,
 		Upstreams: w.Upstreams, Seed: seed, TimeoutNs: p.Timeout,
+	}
+	if d.Backends, err = w.Database.Plan(p.Services, p.Files); err != nil {
+		return fail(err)
 	}
 	for _, r := range w.Requests {
 		r.Expect = nil

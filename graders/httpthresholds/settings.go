@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/assay-run/assay/graders/backends"
 	"github.com/assay-run/assay/graders/condition"
 	"github.com/assay-run/assay/graders/httpcheck"
 	"github.com/assay-run/assay/graders/httpload"
@@ -36,6 +37,7 @@ type with struct {
 	Env         map[string]string         `json:"env"`
 	Heartbeat   *beats                    `json:"heartbeat"`
 	Upstreams   map[string]stubs.Upstream `json:"upstreams"`
+	Database    *backends.Settings        `json:"database"`
 }
 
 // part is a rate and how long it is held.
@@ -164,6 +166,12 @@ func (*Grader) CheckFiles(settled map[string]any, files fs.FS) ([]string, error)
 		case name != "":
 			used = append(used, name)
 		}
+	}
+	name, err := w.Database.File(files)
+	if err != nil {
+		errs = append(errs, settings.Wrong(settings.At("database", "sql"), "%v", err))
+	} else if name != "" {
+		used = append(used, name)
 	}
 	return used, errors.Join(errs...)
 }

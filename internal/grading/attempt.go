@@ -85,7 +85,7 @@ func (t *trial) plan(ctx context.Context) error {
 			With:     maps.Clone(p.settings.With),
 			Seed:     scenarioSeed(t.seed, t.number, sc.ID),
 			Timeout:  p.settings.Timeout,
-			CacheDir: t.req.CacheDir, CacheLimit: t.req.CacheLimit, Files: t.req.Challenge.Files, MemoryBytes: t.limits.MemoryBytes,
+			CacheDir: t.req.CacheDir, CacheLimit: t.req.CacheLimit, Files: t.req.Challenge.Files, Services: sc.Services, MemoryBytes: t.limits.MemoryBytes,
 			Report: func(w workload.Progress) {
 				t.tell(Event{Kind: EventPreparing, Scenario: sc.ID, Message: "making the data of " + sc.ID, Work: &w})
 			},

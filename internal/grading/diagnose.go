@@ -128,7 +128,7 @@ func (s *session) diagnosticRun(ctx context.Context, scenario string, attempt in
 	settings := sc.Modes[s.req.Mode]
 	prepared, err := s.deps.Graders[sc.Workload].Prepare(ctx, graders.Preparation{
 		Scenario: sc.ID, With: maps.Clone(settings.With), Seed: scenarioSeed(s.seed, attempt, sc.ID), Timeout: settings.Timeout,
-		CacheDir: s.req.CacheDir, CacheLimit: s.req.CacheLimit, Files: s.req.Challenge.Files, MemoryBytes: s.limits.MemoryBytes, Report: func(workload.Progress) {},
+		CacheDir: s.req.CacheDir, CacheLimit: s.req.CacheLimit, Files: s.req.Challenge.Files, Services: sc.Services, MemoryBytes: s.limits.MemoryBytes, Report: func(workload.Progress) {},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare scenario %s: %w", sc.ID, err)
