@@ -108,8 +108,9 @@ const (
 	warmUp = time.Second
 	// edge is what a phase may still show of the one before it: requests that were under way.
 	edge = 900 * time.Millisecond
-	// settle is how long after the end of its trouble profile may still be left alone: what it asked for, and a little.
-	settle = retryAfter*time.Second + 300*time.Millisecond
+	// settle is how long after the end of its trouble profile may still be left alone: the contract's five seconds, and a little. What it had
+	// asked for is less.
+	settle = 5*time.Second + 300*time.Millisecond
 )
 
 // profileMayFail says whether a request that was due then may have met profile in trouble, or left alone because of it.
