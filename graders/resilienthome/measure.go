@@ -122,6 +122,7 @@ func (p plan) profileMayFail(at time.Duration) bool {
 // pageCount is what became of the pages.
 type pageCount struct {
 	answered, right   int // all of them, judged one by one
+	troubled, honest  int // of answered and right: while profile was in trouble
 	due, good         int // while at most optional services failed
 	refusedOptional   int // of due: answered by an error
 	swallowed         int // pages without the profile of the user, where an error had to be
@@ -178,6 +179,11 @@ func (r *run) countPages() {
 func (r *run) judgePage(at time.Duration, status int64, f flags) {
 	p := &r.pages
 	p.answered++
+	busy := r.plan.phase(phaseRetryAfter)
+	troubled := at >= busy.From && at < busy.To
+	if troubled {
+		p.troubled++
+	}
 	wrong := ""
 	switch {
 	case status >= 400:
@@ -209,6 +215,9 @@ func (r *run) judgePage(at time.Duration, status int64, f flags) {
 	}
 	if wrong == "" {
 		p.right++
+		if troubled {
+			p.honest++
+		}
 		return
 	}
 	if p.firstWrong == "" {
@@ -303,10 +312,14 @@ func (r *run) countPlays() {
 	}
 }
 
+// honestShare is the weight of the answers that must be errors: they are few, and no page is worth more than its profile.
+const honestShare = 0.25
+
 // traffic are the figures of the load as its clients saw it.
 func (r *run) traffic(m *evidence.Measures) {
 	p := &r.pages
-	m.Values[metricPagesRight] = part(float64(p.right), float64(p.answered))
+	m.Values[metricPagesRight] = honestShare*part(float64(p.honest), float64(p.troubled)) +
+		(1-honestShare)*part(float64(p.right-p.honest), float64(p.answered-p.troubled))
 	m.Values[metricAvailability] = part(float64(p.good), float64(p.due))
 	if len(p.latencies) > 0 {
 		m.Values[metricP50] = float64(latency.Quantile(p.latencies, 0.5))
