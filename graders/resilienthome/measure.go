@@ -124,7 +124,8 @@ type pageCount struct {
 	answered, right   int // all of them, judged one by one
 	troubled, honest  int // of answered and right: while profile was in trouble
 	due, good         int // while at most optional services failed
-	refusedOptional   int // of due: answered by an error
+	refused           int // of due: answered by an error
+	outages           map[string]*outagePages
 	swallowed         int // pages without the profile of the user, where an error had to be
 	errors, badErrors int // answers with an error, and those not in the agreed form
 	unanswered        int // of due: nothing came in 3 s
@@ -135,10 +136,19 @@ type pageCount struct {
 	firstWrong        string
 }
 
+// outagePages are pages of which due were asked for, and refused answered by an error, in an outage of recs.
+type outagePages struct{ due, refused int }
+
+// falls says that pages fail with recs, and so often that nothing else can be the reason.
+func (o outagePages) falls() bool {
+	return o.refused >= fewest && float64(o.refused) >= fallShare*float64(o.due)
+}
+
 // countPages judges every page of the load.
 func (r *run) countPages() {
 	q := &r.facts.Requests
 	hang := r.plan.phase(phaseHang)
+	r.pages.outages = map[string]*outagePages{phaseHang: {}, phaseDead: {}}
 	for i := range q.len() {
 		at := time.Duration(q.Intended[i]) * time.Microsecond
 		cut := q.Cut[i] == 1 && !r.facts.Ended
@@ -156,11 +166,17 @@ func (r *run) countPages() {
 		usable := status == 200 && f&isPage != 0 && f&rightProfile != 0
 		if !r.plan.profileMayFail(at) {
 			r.pages.due++
+			if o := r.pages.outages[r.plan.at(at).Name]; o != nil {
+				o.due++
+				if status >= 400 {
+					o.refused++
+				}
+			}
 			switch {
 			case usable:
 				r.pages.good++
 			case status >= 400:
-				r.pages.refusedOptional++
+				r.pages.refused++
 			case status == 0:
 				r.pages.unanswered++
 			}

@@ -133,7 +133,7 @@ func TestNodeSolutions(t *testing.T) {
 		{"flawed/retries-post", outages, []string{codeDuplicateEffect, codeRetryUnsafe}},
 		{"flawed/swallow-profile", outages, []string{codeErrorSwallowed}},
 		{"flawed/breaker-never-closes", outages, []string{}},
-		{"gaming/drop-requests", outages, []string{codeNoFallback}},
+		{"gaming/drop-requests", outages, []string{}},
 		{"gaming/unlabelled-cache", outages, []string{codeStaleRead}},
 		{"gaming/made-up", outages, []string{codeErrorSwallowed, codeLostEffect, codeWrongOutput}},
 		{"gaming/prefetch", outages, []string{codeStaleRead}},
