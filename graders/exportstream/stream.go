@@ -166,7 +166,7 @@ func piecesInsideRunes() func([]byte) int {
 }
 
 // nonsenseBlock is where a line becomes nonsense.
-const nonsenseBlock = 60
+const nonsenseBlock = 20
 
 // change is what the source does to its rows.
 func (s *spec) change() func(int64, []byte) []byte {
