@@ -108,7 +108,9 @@ func TestSettingsHavePlaces(t *testing.T) {
 // TestFilesOfSettingsAreInTheDigest says that what decides is what was named, and nothing else.
 func TestFilesOfSettingsAreInTheDigest(t *testing.T) {
 	t.Parallel()
-	kinds := kindsWith(nil, func(map[string]any, fs.FS) ([]string, error) { return []string{"starter/main.mjs", "starter/main.mjs"}, nil })
+	kinds := kindsWith(nil, func(map[string]any, fs.FS) ([]string, error) {
+		return []string{"starter/main.mjs", "starter/main.mjs"}, nil
+	})
 	plain, err := Load(replaced(t, "tiny", "tiny"), "tiny", tinyKinds())
 	require.NoError(t, err)
 	files := replaced(t, "tiny", "tiny")

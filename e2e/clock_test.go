@@ -51,15 +51,23 @@ func TestSteppedClock(t *testing.T) {
 	p.binary = stepped
 	t.Run("grading", func(t *testing.T) {
 		p := p.in(t)
-		began := time.Now()
-		a := p.begin(reference, "--mode", "quick")
-		a.says("main, candidate")
-		a.running("candidate")
-		for _, other := range []string{stepped, binary} { // neither takes what belongs to a session that lives
-			beside := *p
-			beside.binary = other
-			cmd, _, stderr := beside.command("clean")
-			require.Equal(t, 0, exitCode(t, cmd.Run()), "%s", stderr)
+		var a *process
+		var began time.Time
+		for range 3 { // as in graded: the machine was busy when one was invalid, which says nothing about the clock
+			began = time.Now()
+			a = p.begin(reference, "--mode", "quick")
+			a.says("main, candidate")
+			a.running("candidate")
+			for _, other := range []string{stepped, binary} { // neither takes what belongs to a session that lives
+				beside := *p
+				beside.binary = other
+				cmd, _, stderr := beside.command("clean")
+				require.Equal(t, 0, exitCode(t, cmd.Run()), "%s", stderr)
+			}
+			if a.wait() != 4 {
+				break
+			}
+			t.Logf("invalid, once more: %s", a.text())
 		}
 		require.Equal(t, 0, a.wait(), "%s", a.text())
 		took := time.Since(began)

@@ -39,7 +39,7 @@ const (
 )
 
 // contractMemory is the memory limit of the challenge.
-const contractMemory = 256 << 20
+const contractMemory = 192 << 20
 
 // The names of the metrics.
 const (

@@ -12,6 +12,7 @@ import (
 const (
 	fewest       = 10  // of anything
 	habit        = 0.1 // share of answers
+	fallShare    = 0.3 // share of pages that fail in an outage
 	oftenHung    = 0.2 // share of pages without an answer
 	breakerShare = 0.5 // calls in an outage, of the normal number
 	heldShare    = 0.5 // unanswered calls that are held
@@ -93,8 +94,9 @@ func (r *run) pageFindings(add adder) {
 	if p.hung >= fewest && float64(p.hung) >= oftenHung*float64(p.hungDue) {
 		add(codeHang, fmt.Sprintf("While one service did not answer, %d of %d pages had no answer within %.0f s.", p.hung, p.hungDue, clientWithin.Seconds()), r.sinceStart(phaseHang))
 	}
-	if p.refusedOptional >= fewest && float64(p.refusedOptional) >= habit*r.pagesOf(phaseDead) {
-		add(codeNoFallback, fmt.Sprintf("%s of %s pages failed while only optional services did.", signs.Number(int64(p.refusedOptional)), signs.Number(int64(p.due))), r.sinceStart(phaseDead))
+	// In both outages: a machine that stands still for a while makes pages fail in one.
+	if p.outages[phaseHang].falls() && p.outages[phaseDead].falls() {
+		add(codeNoFallback, fmt.Sprintf("%s of %s pages failed while only optional services did.", signs.Number(int64(p.refused)), signs.Number(int64(p.due))), r.sinceStart(phaseDead))
 	}
 	if p.swallowed >= fewest {
 		add(codeErrorSwallowed, fmt.Sprintf("%d pages came without the profile of their user, as if all were well.", p.swallowed), r.sinceStart(phaseRetryAfter))
@@ -108,12 +110,6 @@ func (r *run) pageFindings(add adder) {
 	if p.stale >= fewest {
 		add(codeStaleRead, fmt.Sprintf("%d pages had recommendations from before the request, without saying so or older than 60 s.", p.stale), -1)
 	}
-}
-
-// pagesOf is how many pages were due in a phase.
-func (r *run) pagesOf(name string) float64 {
-	f := r.plan.phase(name)
-	return float64(r.pagesIn(f.From, f.To))
 }
 
 // playFindings are about what must be done once.

@@ -84,7 +84,7 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 	return []evidence.MetricDoc{
 		{Name: metricStart, Unit: "ns", Better: lower, Noise: 0.12, Doc: "from the start of the process to the first good answer of GET /healthz; absent when there was none within 10 s"},
 		{Name: metricCasesRight, Unit: "share", Better: higher, Doc: "weighted share of the cases of the scenario that came out right"},
-		{Name: metricPagesRight, Unit: "share", Better: higher, Doc: "share of the answers to GET /home that say what the services said: each part, what is missing, and errors in the agreed form"},
+		{Name: metricPagesRight, Unit: "share", Better: higher, Doc: "share of the answers to GET /home that say what the services said: each part, what is missing, and errors in the agreed form; those given while profile is in trouble weigh a quarter"},
 		{Name: metricAvailability, Unit: "share", Better: higher, Noise: 0.002, Doc: "share of the pages asked for while at most optional services failed that came, with the right profile, within 3 s"},
 		{Name: metricP50, Unit: "ns", Better: lower, Noise: 0.12, Doc: "median time until a request was answered, from when it was due, over all phases but the first second"},
 		{Name: metricP99, Unit: "ns", Better: lower, Noise: 0.12, Doc: "99th percentile of the same; a request without an answer counts with the time that its client waited"},

@@ -108,8 +108,9 @@ const (
 	warmUp = time.Second
 	// edge is what a phase may still show of the one before it: requests that were under way.
 	edge = 900 * time.Millisecond
-	// settle is how long after the end of its trouble profile may still be left alone: what it asked for, and a little.
-	settle = retryAfter*time.Second + 300*time.Millisecond
+	// settle is how long after the end of its trouble profile may still be left alone: the contract's five seconds, and a little. What it had
+	// asked for is less.
+	settle = 5*time.Second + 300*time.Millisecond
 )
 
 // profileMayFail says whether a request that was due then may have met profile in trouble, or left alone because of it.
@@ -121,8 +122,10 @@ func (p plan) profileMayFail(at time.Duration) bool {
 // pageCount is what became of the pages.
 type pageCount struct {
 	answered, right   int // all of them, judged one by one
+	troubled, honest  int // of answered and right: while profile was in trouble
 	due, good         int // while at most optional services failed
-	refusedOptional   int // of due: answered by an error
+	refused           int // of due: answered by an error
+	outages           map[string]*outagePages
 	swallowed         int // pages without the profile of the user, where an error had to be
 	errors, badErrors int // answers with an error, and those not in the agreed form
 	unanswered        int // of due: nothing came in 3 s
@@ -133,10 +136,19 @@ type pageCount struct {
 	firstWrong        string
 }
 
+// outagePages are pages of which due were asked for, and refused answered by an error, in an outage of recs.
+type outagePages struct{ due, refused int }
+
+// falls says that pages fail with recs, and so often that nothing else can be the reason.
+func (o outagePages) falls() bool {
+	return o.refused >= fewest && float64(o.refused) >= fallShare*float64(o.due)
+}
+
 // countPages judges every page of the load.
 func (r *run) countPages() {
 	q := &r.facts.Requests
 	hang := r.plan.phase(phaseHang)
+	r.pages.outages = map[string]*outagePages{phaseHang: {}, phaseDead: {}}
 	for i := range q.len() {
 		at := time.Duration(q.Intended[i]) * time.Microsecond
 		cut := q.Cut[i] == 1 && !r.facts.Ended
@@ -154,11 +166,17 @@ func (r *run) countPages() {
 		usable := status == 200 && f&isPage != 0 && f&rightProfile != 0
 		if !r.plan.profileMayFail(at) {
 			r.pages.due++
+			if o := r.pages.outages[r.plan.at(at).Name]; o != nil {
+				o.due++
+				if status >= 400 {
+					o.refused++
+				}
+			}
 			switch {
 			case usable:
 				r.pages.good++
 			case status >= 400:
-				r.pages.refusedOptional++
+				r.pages.refused++
 			case status == 0:
 				r.pages.unanswered++
 			}
@@ -177,6 +195,11 @@ func (r *run) countPages() {
 func (r *run) judgePage(at time.Duration, status int64, f flags) {
 	p := &r.pages
 	p.answered++
+	busy := r.plan.phase(phaseRetryAfter)
+	troubled := at >= busy.From && at < busy.To
+	if troubled {
+		p.troubled++
+	}
 	wrong := ""
 	switch {
 	case status >= 400:
@@ -208,6 +231,9 @@ func (r *run) judgePage(at time.Duration, status int64, f flags) {
 	}
 	if wrong == "" {
 		p.right++
+		if troubled {
+			p.honest++
+		}
 		return
 	}
 	if p.firstWrong == "" {
@@ -302,10 +328,14 @@ func (r *run) countPlays() {
 	}
 }
 
+// honestShare is the weight of the answers that must be errors: they are few, and no page is worth more than its profile.
+const honestShare = 0.25
+
 // traffic are the figures of the load as its clients saw it.
 func (r *run) traffic(m *evidence.Measures) {
 	p := &r.pages
-	m.Values[metricPagesRight] = part(float64(p.right), float64(p.answered))
+	m.Values[metricPagesRight] = honestShare*part(float64(p.honest), float64(p.troubled)) +
+		(1-honestShare)*part(float64(p.right-p.honest), float64(p.answered-p.troubled))
 	m.Values[metricAvailability] = part(float64(p.good), float64(p.due))
 	if len(p.latencies) > 0 {
 		m.Values[metricP50] = float64(latency.Quantile(p.latencies, 0.5))

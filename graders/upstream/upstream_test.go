@@ -419,7 +419,11 @@ func TestBrokenRequests(t *testing.T) {
 	status, _, err := s.ask(t, "GET", "/"+strings.Repeat("y", 500), "", time.Second)
 	require.NoError(t, err, "it goes on")
 	assert.Equal(t, 200, status)
-	calls := s.settled(t, 2)
-	assert.Equal(t, Gone, calls[0].How, "the body never came")
-	assert.Len(t, calls[1].Path, textLimit)
+	for _, c := range s.settled(t, 2) { // in any order: they are of different connections
+		if c.Method == http.MethodPost {
+			assert.Equal(t, Gone, c.How, "the body never came")
+			continue
+		}
+		assert.Len(t, c.Path, textLimit)
+	}
 }

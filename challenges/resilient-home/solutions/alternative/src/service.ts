@@ -28,26 +28,17 @@ const longestWait = 300;
 /** Decorrelated jitter: each wait is drawn from a range that grows with the last one. */
 const nextWait = (last: number): number => Math.min(longestWait, firstWait + Math.random() * (last * 3 - firstWait));
 
-/** Counts over the last ten seconds or so, by halving. */
+/** Every call earns a part of a retry, and a few retries can be saved up: however bad things are, retries stay a fixed part of all calls. */
 class Allowance {
-  #calls = 50;
-  #retries = 0;
-
-  constructor() {
-    setInterval(() => {
-      this.#calls /= 2;
-      this.#retries /= 2;
-    }, 5_000).unref();
-  }
+  #left = 15;
 
   called(): void {
-    this.#calls += 1;
+    this.#left = Math.min(15, this.#left + 0.3);
   }
 
-  /** Retries may be a fixed part of all calls. */
   take(): boolean {
-    if (this.#retries >= this.#calls * 0.3) return false;
-    this.#retries += 1;
+    if (this.#left < 1) return false;
+    this.#left -= 1;
     return true;
   }
 }

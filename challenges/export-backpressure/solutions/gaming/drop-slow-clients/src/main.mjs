@@ -43,7 +43,7 @@ async function sendExport(query, response) {
   const converter = new Converter(format);
   converter.on('data', (text) => {
     response.write(text);
-    if (response.writableLength > 1024 * 1024) response.destroy();
+    if (response.writableLength > 256 * 1024) response.destroy();
   });
   converter.on('end', () => response.end());
   converter.on('error', () => response.destroy());

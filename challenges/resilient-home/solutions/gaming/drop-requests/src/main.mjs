@@ -13,7 +13,7 @@ const plays = new Plays(profile);
 // The trick: whoever would have to wait is sent away, so that the slow ones are never counted. The honest twin is reference.
 let inWork = 0;
 async function unlessBusy(work) {
-  if (inWork >= 6) throw new HttpError(503, 'Busy', { retryAfter: 1 });
+  if (inWork >= 3) throw new HttpError(503, 'Busy', { retryAfter: 1 });
   inWork += 1;
   try {
     return await work();
