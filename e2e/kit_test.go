@@ -309,5 +309,5 @@ func TestKitServices(t *testing.T) {
 	assert.Empty(t, m.Findings)
 	assert.InDelta(t, 1, m.Values["cases.right"], 0, "%+v", m.Cases)
 	assert.InDelta(t, 3, m.Values["db.statements"], 0)
-	assert.InDelta(t, 1, m.Values["db.connections"], 0)
+	assert.GreaterOrEqual(t, m.Values["db.connections"], 1.0)
 }

@@ -40,6 +40,7 @@ type localEngine struct {
 	mu     sync.Mutex
 	asked  int
 	closed int
+	kept   []int64 // limits of output of the candidates
 }
 
 func (e *localEngine) Info(context.Context) (runner.Info, error) {
@@ -129,7 +130,18 @@ func (p *localPod) StartCandidate(_ context.Context, c runner.CandidateSpec) (ru
 	if p.e.startErr != nil {
 		return nil, p.e.startErr
 	}
+	p.e.mu.Lock()
+	p.e.kept = append(p.e.kept, c.Limits.OutputBytes)
+	p.e.mu.Unlock()
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
+	if c.Stdin != "" {
+		input, err := os.Open(c.Stdin)
+		if err != nil {
+			return nil, err
+		}
+		defer input.Close()
+		cmd.Stdin = input
+	}
 	cmd.Env = os.Environ()
 	for k, v := range c.Env {
 		cmd.Env = append(cmd.Env, k+"="+v)
@@ -389,6 +401,28 @@ func TestDriveServices(t *testing.T) {
 			require.Len(t, run.DriverNotes, tc.notes)
 		})
 	}
+}
+
+// TestDriveStdin gives a process the input that the workload names, bounds what is kept of its output, and lets the driver name nothing else.
+func TestDriveStdin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.in"), []byte("hello"), 0o644))
+	e := &localEngine{workloads: []workload.Workload{once(workload.Command{Name: "main", Stdin: "1.in", OutputBytes: 3})}, out: t.TempDir()}
+	s := spec("cat")
+	s.StdinDir = dir
+	run, err := runner.Drive(t.Context(), e, s)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", run.Executions[0].Stdout.Text)
+	assert.Equal(t, []int64{3}, e.kept, "of each of its streams")
+	for _, name := range []string{"../1.in", "/etc/hostname"} {
+		_, err = runner.Drive(t.Context(), &localEngine{workloads: []workload.Workload{once(workload.Command{Name: "main", Stdin: name})}, out: t.TempDir()}, s)
+		require.ErrorIs(t, err, runner.ErrDriver)
+		require.ErrorContains(t, err, "which the run does not have")
+	}
+	s.StdinDir = ""
+	_, err = runner.Drive(t.Context(), e, s)
+	require.ErrorIs(t, err, runner.ErrDriver)
 }
 
 func babble(in io.Reader, out io.Writer) error {

@@ -14,8 +14,12 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// maxNodes bounds the size of one expression.
-const maxNodes = 500
+const (
+	// maxNodes bounds the size of one expression.
+	maxNodes = 500
+	// budget bounds the values that one evaluation makes: enough for some lists of a million.
+	budget = 50_000_000
+)
 
 // Expression is a compiled expression. It is immutable.
 type Expression struct {
@@ -81,7 +85,8 @@ func (e *Expression) Holds(vars map[string]any) (yes bool, why string) {
 
 // Get evaluates an expression; why says what kept it from having a value.
 func (e *Expression) Get(vars map[string]any) (value any, why string) {
-	out, err := expr.Run(e.program, vars)
+	machine := vm.VM{MemoryBudget: budget}
+	out, err := machine.Run(e.program, vars)
 	if err != nil {
 		message, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, message

@@ -1,6 +1,8 @@
 package condition
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,6 +42,20 @@ func TestBool(t *testing.T) {
 			assert.Equal(t, want.offset, syntax.Offset, source)
 		}
 	}
+}
+
+// TestLarge evaluates over lists as long as inputs have them.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	e, err := Bool(`let n = map(split(trim(input), " "), int(#)); len(n) == 400000 and sum(map(n, # * 2)) > max(n) and sort(n)[0] == 1`, map[string]any{"input": ""})
+	require.NoError(t, err)
+	var b strings.Builder
+	for i := range 400_000 {
+		fmt.Fprintf(&b, "%d ", i+1)
+	}
+	yes, why := e.Holds(map[string]any{"input": b.String()})
+	assert.Empty(t, why)
+	assert.True(t, yes)
 }
 
 // FuzzHolds evaluates conditions over whatever a submission answers: false is the worst that can come of it.

@@ -18,7 +18,7 @@ import (
 const (
 	maxCases         = 300
 	maxInputBytes    = 16 << 20 // of one case
-	maxCheckedInput  = 64 << 10 // of one case, where an expression looks at it: it becomes part of the evidence
+	maxCheckedInputs = 32 << 20 // of all cases where an expression looks at it: they become part of the evidence
 	maxInputsBytes   = 128 << 20
 	maxExpectedBytes = 2 << 20 // of one case
 	maxExpectedAll   = 8 << 20
@@ -158,7 +158,7 @@ func groupOf(name string) string {
 // sizes checks the bounds of the cases, and that what is expected is text.
 func (w with) sizes(files fs.FS, list []found) error {
 	var errs []error
-	var inputs, outputs int64
+	var inputs, outputs, checked int64
 	at := settings.At("cases")
 	for _, c := range list {
 		info, err := fs.Stat(files, c.input)
@@ -166,13 +166,11 @@ func (w with) sizes(files fs.FS, list []found) error {
 			errs = append(errs, settings.Wrong(at, "%s cannot be read: %v", c.input, err))
 			continue
 		}
-		most := int64(maxInputBytes)
 		if r, _ := w.rulesOf(c); uses(r.Check, "input") {
-			most = maxCheckedInput
+			checked += info.Size()
 		}
-		if info.Size() > most {
-			errs = append(errs, settings.Wrong(at, "%s has %d KiB; at most %d are allowed for an input, and %d where a check looks at it",
-				c.input, info.Size()>>10, maxInputBytes>>10, maxCheckedInput>>10))
+		if info.Size() > maxInputBytes {
+			errs = append(errs, settings.Wrong(at, "%s has %d KiB; at most %d are allowed for an input", c.input, info.Size()>>10, maxInputBytes>>10))
 		}
 		expected, err := text(files, c)
 		if err != nil {
@@ -183,6 +181,9 @@ func (w with) sizes(files fs.FS, list []found) error {
 	if inputs > maxInputsBytes || outputs > maxExpectedAll {
 		errs = append(errs, settings.Wrong(at, "the inputs in %s take %d MiB and the outputs %d MiB; at most %d and %d are allowed together",
 			w.Cases, inputs>>20, outputs>>20, maxInputsBytes>>20, maxExpectedAll>>20))
+	}
+	if checked > maxCheckedInputs {
+		errs = append(errs, settings.Wrong(at, "the inputs that a check looks at take %d MiB; at most %d are allowed together", checked>>20, maxCheckedInputs>>20))
 	}
 	return errors.Join(errs...)
 }

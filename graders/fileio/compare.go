@@ -235,9 +235,9 @@ func check(source, input, output, expected string) string {
 	case yes:
 		return ""
 	case why != "":
-		return fmt.Sprintf("The output does not have the form that is asked for (%s).", signs.Quotable(why))
+		return fmt.Sprintf("The output does not have the form that is asked for (%s); it begins with %s.", signs.Quotable(why), quoted(output))
 	}
-	return fmt.Sprintf("The output is not right: %s does not hold.", quoted(source))
+	return fmt.Sprintf("The check of the challenge does not accept the output, which begins with %s.", quoted(output))
 }
 
 // checkEnv is what an expression may name.

@@ -342,7 +342,7 @@ func TestDiffer(t *testing.T) {
 		{rules{Compare: "json"}, "", `[] x`, `[]`, "not JSON"},
 		{rules{Compare: "json"}, "", `9007199254740993`, `9007199254740993`, ""},
 		{rules{Compare: "check", Check: `int(trim(output)) * 2 == int(trim(input))`}, "8\n", "4\n", "", ""},
-		{rules{Compare: "check", Check: `int(trim(output)) * 2 == int(trim(input))`}, "8\n", "5\n", "", "does not hold"},
+		{rules{Compare: "check", Check: `int(trim(output)) * 2 == int(trim(input))`}, "8\n", "5\n", "", "The check of the challenge does not accept the output, which begins with \"5 \"."},
 		{rules{Compare: "check", Check: `int(trim(output)) * 2 == int(trim(input))`}, "8\n", "many", "", "does not have the form"},
 	} {
 		lost := differ(tt.rules, tt.input, tt.output, tt.expected)
@@ -406,9 +406,14 @@ func TestCheckFiles(t *testing.T) {
 		require.Error(t, err, name)
 		assert.Contains(t, err.Error(), tt.want, name)
 	}
-	large := fstest.MapFS{"cases/a.in": file(strings.Repeat("x", maxCheckedInput+1)), "cases/a.out": file(strings.Repeat("x", maxExpectedBytes+1)), "cases/b.in": file(""), "cases/b.out": file("\xff")}
+	large := fstest.MapFS{"cases/a.in": file(strings.Repeat("x", maxInputBytes+1)), "cases/a.out": file(strings.Repeat("x", maxExpectedBytes+1)), "cases/b.in": file(""), "cases/b.out": file("\xff")}
 	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "output != input"}, large)
-	require.ErrorContains(t, err, "cases/a.in has 64 KiB; at most 16384 are allowed for an input, and 64 where a check looks at it")
+	require.ErrorContains(t, err, "cases/a.in has 16384 KiB; at most 16384 are allowed for an input")
+	for _, name := range []string{"cases/c", "cases/d", "cases/e"} {
+		large[name+".in"], large[name+".out"] = file(strings.Repeat("x", maxInputBytes)), file("")
+	}
+	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "output != input"}, large)
+	require.ErrorContains(t, err, "the inputs that a check looks at take 64 MiB; at most 32 are allowed together")
 	require.ErrorContains(t, err, "cases/a.out is larger than 2048 KiB")
 	require.ErrorContains(t, err, "cases/b.out is not UTF-8 text")
 	for _, cases := range []int{1, 20, maxCases} {

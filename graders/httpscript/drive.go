@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -195,9 +196,7 @@ func (d *driver) run(ctx context.Context) error {
 		default:
 			out.Answers = d.send(s)
 		}
-		if len(out.Answers) > 0 {
-			d.capture(s, out.Answers[0])
-		}
+		capture(d.vars, s, out.Answers)
 		if d.upstreams != nil && s.Request != "" {
 			out.Calls = map[string]int{}
 			for name, c := range d.upstreams.Calls() {
@@ -212,14 +211,13 @@ func (d *driver) run(ctx context.Context) error {
 	return nil
 }
 
-// capture takes values from an answer for later steps. Those that are not there become nothing.
-func (d *driver) capture(s *step, a *exchange.Answer) { capture(d.vars, s, a) }
-
-// capture is done by driver and judge alike.
-func capture(vars map[string]any, s *step, a *exchange.Answer) {
-	if len(s.Capture) == 0 {
+// capture takes values from an answer for later steps: of several from the first below 400, or else from the first. Those that are not
+// there become nothing. It is done by driver and judge alike.
+func capture(vars map[string]any, s *step, answers []*exchange.Answer) {
+	if len(s.Capture) == 0 || len(answers) == 0 {
 		return
 	}
+	a := answers[max(0, slices.IndexFunc(answers, func(a *exchange.Answer) bool { return a != nil && a.Error == "" && a.Status < 400 }))]
 	of := httpcheck.AnswerVars(a, vars, nil)
 	for name, source := range s.Capture {
 		vars[name] = httpcheck.Evaluate(source, of)

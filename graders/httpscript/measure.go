@@ -85,9 +85,7 @@ func (r *run) judge() {
 		v.lost, v.code = r.answers(s, d, vars)
 		v.unanswered = slices.ContainsFunc(d.Answers, func(a *exchange.Answer) bool { return a == nil || a.Error != "" })
 		r.verdicts = append(r.verdicts, v)
-		if len(d.Answers) > 0 && d.Answers[0] != nil {
-			capture(vars, s, d.Answers[0])
-		}
+		capture(vars, s, d.Answers)
 	}
 }
 
