@@ -85,8 +85,7 @@ type Broker struct {
 	events  []Event
 	dropped int
 	now     int // requests at the moment
-	catch   *caught
-	frozen  chan struct{} // closed when acks go on; nil when they do
+	catch   *caught // nil when acks go on
 }
 
 type dueCopy struct {
@@ -94,9 +93,21 @@ type dueCopy struct {
 	id string
 }
 
+// pickyFor is how long CatchAck waits for an ack of many messages.
+const pickyFor = time.Second
+
 type caught struct {
-	apply bool
-	done  chan struct{}
+	apply  bool
+	least  int
+	since  time.Time
+	came   bool
+	done   chan struct{} // closed when it came
+	frozen chan struct{} // closed when acks go on
+}
+
+// takes says whether an ack is to be kept.
+func (c *caught) takes(n int) bool {
+	return c != nil && (c.came || n >= c.least || time.Since(c.since) > pickyFor)
 }
 
 // Listen starts a broker.
@@ -167,12 +178,12 @@ func (b *Broker) Calm() {
 	b.o.Errors, b.o.Early, b.o.Duplicates, b.copies = 0, 0, 0, nil
 }
 
-// CatchAck waits for the next ack. It is carried out, or not, and in either case not answered; nor is any other one carried out or answered
-// before Thaw. The channel is closed when it has come.
-func (b *Broker) CatchAck(apply bool) <-chan struct{} {
+// CatchAck waits for the next ack of at least so many messages, or after a second of any. It is carried out, or not, and in either case not
+// answered; so are all that follow before Thaw. The channel is closed when it has come.
+func (b *Broker) CatchAck(apply bool, least int) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.catch = &caught{apply: apply, done: make(chan struct{})}
+	b.catch = &caught{apply: apply, least: least, since: time.Now(), done: make(chan struct{}), frozen: make(chan struct{})}
 	return b.catch.done
 }
 
@@ -180,10 +191,9 @@ func (b *Broker) CatchAck(apply bool) <-chan struct{} {
 func (b *Broker) Thaw() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.catch = nil
-	if b.frozen != nil {
-		close(b.frozen)
-		b.frozen = nil
+	if b.catch != nil {
+		close(b.catch.frozen)
+		b.catch = nil
 	}
 }
 

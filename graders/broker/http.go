@@ -167,21 +167,16 @@ func (b *Broker) ack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.mu.Lock()
-	if frozen := b.frozen; frozen != nil {
-		b.mu.Unlock()
-		b.keep(w, r, frozen)
-		return
-	}
-	if c := b.catch; c != nil {
-		b.catch, b.frozen = nil, make(chan struct{})
-		frozen := b.frozen
+	if c := b.catch; c.takes(len(list)) {
 		if c.apply {
 			b.settle(list, b.q.ack, &b.counts.Acked)
 		}
-		b.log("caught", len(list))
-		close(c.done)
+		if b.log("caught", len(list)); !c.came {
+			c.came = true
+			close(c.done)
+		}
 		b.mu.Unlock()
-		b.keep(w, r, frozen)
+		b.keep(w, r, c.frozen)
 		return
 	}
 	b.counts.Acks++

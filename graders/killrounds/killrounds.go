@@ -3,6 +3,7 @@ package killrounds
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -93,12 +94,10 @@ func (k *Keeper) Ready() bool {
 }
 
 // Kill ends the process by SIGKILL. One that had ended by itself stays so. Restart follows, or End.
-func (k *Keeper) Kill(ctx context.Context) error { return k.end(ctx, nil) }
-
-func (k *Keeper) end(ctx context.Context, facts any) error {
+func (k *Keeper) Kill(ctx context.Context) error {
 	life := &k.lives[len(k.lives)-1]
 	life.Killed = !k.now.Ended()
-	e, err := k.now.End(ctx, facts)
+	e, err := k.now.End(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -128,15 +127,21 @@ func (k *Keeper) Mind(ctx context.Context) (restarted bool, err error) {
 	return true, err
 }
 
-// End ends the process that runs, and returns the executions of all lives, the facts with the last of them.
-func (k *Keeper) End(ctx context.Context, facts func() any) ([]evidence.Execution, error) {
+// End ends the process that runs, and returns the executions of all lives. facts is called when it is gone, and belongs to the last of them.
+func (k *Keeper) End(ctx context.Context, facts func() (any, error)) ([]evidence.Execution, error) {
 	if k.now == nil {
 		return nil, errors.New("end submission: it does not run")
 	}
-	life := &k.lives[len(k.lives)-1]
-	life.Killed, life.EndNs = !k.now.Ended(), int64(time.Since(k.epoch))
-	if err := k.end(ctx, facts()); err != nil {
+	if err := k.Kill(ctx); err != nil {
 		return nil, err
+	}
+	said, err := facts()
+	if err != nil {
+		return nil, err
+	}
+	last := &k.done[len(k.done)-1]
+	if last.Facts, err = json.Marshal(said); err != nil {
+		return nil, fmt.Errorf("write facts: %w", err)
 	}
 	return k.done, nil
 }

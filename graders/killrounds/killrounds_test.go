@@ -70,7 +70,7 @@ func TestKeeper(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, restarted)
 
-	list, err := k.End(ctx, func() any { return map[string]int{"lives": len(k.Lives())} })
+	list, err := k.End(ctx, func() (any, error) { return map[string]int{"lives": len(k.Lives())}, nil })
 	require.NoError(t, err)
 	var names []string
 	for _, e := range list {
@@ -103,7 +103,7 @@ func TestKeeperHasEnough(t *testing.T) {
 		_, err := k.Mind(t.Context())
 		require.NoError(t, err)
 	}
-	list, err := k.End(t.Context(), func() any { return nil })
+	list, err := k.End(t.Context(), func() (any, error) { return struct{}{}, nil })
 	require.NoError(t, err)
 	assert.Len(t, list, maxStarts)
 }
