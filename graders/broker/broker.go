@@ -19,11 +19,14 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 const (
 	tickEvery   = 10 * time.Millisecond
 	maxRequests = 256 // at the same time
+	maxConns    = 512 // more wait until one of these is closed
 	maxEvents   = 16384
 )
 
@@ -133,7 +136,7 @@ func Listen(o Options) (*Broker, error) {
 		Handler: b.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	b.wg.Go(func() { _ = b.server.Serve(l) }) // it ends when it is closed
+	b.wg.Go(func() { _ = b.server.Serve(netutil.LimitListener(l, maxConns)) }) // it ends when it is closed
 	b.wg.Go(b.tick)
 	return b, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -184,6 +185,32 @@ func TestErrors(t *testing.T) {
 	acked := c.b.Counts().Acked
 	assert.Positive(t, acked)
 	assert.Less(t, acked, len(receipts), "about half of what fails has been done")
+}
+
+// TestFlood lets nobody have more connections than the broker has room for; the others wait.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	c := start(t, Options{})
+	var conns []net.Conn
+	for range maxConns + 50 {
+		var d net.Dialer
+		nc, err := d.DialContext(t.Context(), "tcp", c.b.addr)
+		require.NoError(t, err)
+		conns = append(conns, nc)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.b.URL()+"/lease", nil)
+	require.NoError(t, err)
+	resp, err := c.http.Do(req)
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for _, nc := range conns {
+		require.NoError(t, nc.Close())
+	}
+	assert.Empty(t, c.lease(""))
 }
 
 func TestCatchAck(t *testing.T) {
