@@ -8,8 +8,8 @@ import (
 	"github.com/assay-run/assay/internal/evidence"
 )
 
-// slowFrom is the lag from which on it did not keep up.
-const slowFrom = 5 * time.Second
+// slowShare is the share of the messages from which on what is left in the end says that it did not keep up. Less costs points alone.
+const slowShare = 0.01
 
 // findings are the reason codes of a run.
 func (r *run) findings(m *evidence.Measures) []evidence.Finding {
@@ -50,9 +50,9 @@ func (r *run) findings(m *evidence.Measures) []evidence.Finding {
 	if n := r.swallowed(); n > 0 {
 		add(codeSwallowed, fmt.Sprintf("%d poison messages were acknowledged as if they had been done.", n))
 	}
-	if lag := time.Duration(m.Values[metricLag]); r.facts.ReadyNs >= 0 && lag >= slowFrom {
-		add(codeSlow, fmt.Sprintf("It was still at work %.1f s after the last message had come; %s messages were not done when waiting ended.",
-			lag.Seconds(), signs.Number(int64(r.left()))))
+	if left := r.left(); r.facts.ReadyNs >= 0 && float64(left) >= slowShare*float64(len(r.messages)) {
+		add(codeSlow, fmt.Sprintf("It did not keep up: %s messages were not done %.1f s after the last one had come.",
+			signs.Number(int64(left)), time.Duration(m.Values[metricLag]).Seconds()))
 	}
 	return list
 }

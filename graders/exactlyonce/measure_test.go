@@ -255,10 +255,21 @@ func TestMeasure(t *testing.T) {
 			s.facts.Acked[i] = s.facts.PublishedMs + 1001
 		}, []string{codeOrder}, map[string]float64{metricOrder: 1, metricLag: 1e9}},
 		"never done": {func(s *story) {
-			i := s.pick(3)
-			s.unchange(i)
-			s.facts.Acked[i], s.facts.WatchedMs, s.facts.Idle = -1, s.facts.PublishedMs+6000, nil
+			for n := range 12 {
+				i := s.pick(3 + n)
+				s.unchange(i)
+				s.facts.Acked[i] = -1
+			}
+			s.facts.WatchedMs, s.facts.Idle = s.facts.PublishedMs+6000, nil
 		}, []string{codeSlow}, map[string]float64{metricLost: 0, metricLag: 6e9}},
+		"two were not done": {func(s *story) {
+			for n := range 2 {
+				i := s.pick(3 + n)
+				s.unchange(i)
+				s.facts.Acked[i] = -1
+			}
+			s.facts.WatchedMs = s.facts.PublishedMs + 6000
+		}, nil, map[string]float64{metricLag: 6e9}},
 		"poison for ever": {func(s *story) {
 			p := slices.IndexFunc(s.messages, func(m message) bool { return !m.good })
 			s.facts.Dead[p], s.facts.Deliveries[p] = -1, 3
