@@ -80,6 +80,9 @@ func TestServicesInAPod(t *testing.T) {
 		PostgresNs, RedisNs int64
 		Total               int64
 		Counts              pgproxy.Counts
+		Committed           []int64
+		Told                []bool
+		StallNs             int64
 	}
 	require.NoError(t, json.Unmarshal(x.Facts, &f))
 	t.Logf("ready after: postgres %s, redis %s", time.Duration(f.PostgresNs), time.Duration(f.RedisNs))
@@ -89,6 +92,9 @@ func TestServicesInAPod(t *testing.T) {
 	assert.Equal(t, 6, f.Counts.Connections)
 	assert.Equal(t, 1, f.Counts.Refused)
 	assert.Less(t, time.Duration(f.PostgresNs), 20*time.Second)
+	assert.Equal(t, []int64{1, 2, 2}, f.Committed, "passed on, cut after the commit, cut before it")
+	assert.Equal(t, []bool{true, false, false}, f.Told)
+	assert.GreaterOrEqual(t, time.Duration(f.StallNs), 300*time.Millisecond)
 	assert.Less(t, x.Usage.MemoryPeakBytes, int64(100<<20), "PostgreSQL's memory is not the program's")
 	assert.Len(t, labelled(t, "service-test"), 1, "only the workspace is left")
 }

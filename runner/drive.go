@@ -118,6 +118,7 @@ func (d *drive) do() (*protocol.Result, error) {
 		return nil, err
 	}
 	began = time.Now()
+	d.ending.Store(true) // services end with the driver
 	if err := d.send(&protocol.Stop{}); err != nil {
 		return nil, err
 	}

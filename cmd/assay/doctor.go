@@ -106,6 +106,11 @@ made from Debian's packages and Node's npm package. What is there is left alone.
 			if err != nil {
 				return err
 			}
+			for _, name := range opts.Services {
+				if _, err := docker.ServiceImage(name); err != nil {
+					return usagef("Separate several by commas: --services postgres,redis.", "%w", err)
+				}
+			}
 			opts.Host, opts.StateDir, opts.Majors = a.dockerHost, a.stateDir, majors
 			opts.Progress = func(line string) { fmt.Fprintf(a.err, "  %s\n", line) }
 			return setup.Ensure(cmd.Context(), opts)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/exactlyonce"
 	"github.com/assay-run/assay/graders/exportstream"
 	"github.com/assay-run/assay/graders/fileio"
 	"github.com/assay-run/assay/graders/httpscript"
@@ -25,7 +26,7 @@ import (
 // allGraders lists every kind of work there is.
 func allGraders() []graders.Grader {
 	return []graders.Grader{
-		logaggregate.New(), surgepricing.New(), exportstream.New(), resilienthome.New(),
+		logaggregate.New(), surgepricing.New(), exportstream.New(), resilienthome.New(), exactlyonce.New(),
 		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(),
 	}
 }

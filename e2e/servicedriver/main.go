@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/assay-run/assay/graders/pgproxy"
 	"github.com/assay-run/assay/graders/postgres"
 	"github.com/assay-run/assay/graders/redis"
@@ -16,12 +18,14 @@ import (
 	"github.com/assay-run/assay/runner/driver"
 )
 
-// Facts are what the test wants to know.
+// facts are what the test wants to know.
 type facts struct {
 	PostgresNs, RedisNs int64
 	Total               int64 // what the program has counted up to, as the server says itself
 	Counts              pgproxy.Counts
-	StallNs             int64
+	Committed           []int64 // by the end of each of three transactions: passed on, cut after the commit, cut before it
+	Told                []bool  // whether the client learnt of the commit
+	StallNs             int64   // how long a question took while all stood still for 300 ms
 }
 
 type services struct{}
@@ -37,7 +41,7 @@ func (services) Drive(ctx context.Context, pod workload.Pod, _ json.RawMessage) 
 	if err != nil {
 		return nil, err
 	}
-	err = pg.Exec(ctx, "CREATE TABLE counters (key text PRIMARY KEY, total bigint NOT NULL)", "INSERT INTO counters VALUES ('a', 0)",
+	err = pg.Exec(ctx, "CREATE TABLE counters (key text PRIMARY KEY, total bigint NOT NULL)", "INSERT INTO counters VALUES ('a', 0), ('cut', 0)",
 		"GRANT SELECT, UPDATE ON counters TO "+postgres.App)
 	if err != nil {
 		return nil, err
@@ -63,7 +67,10 @@ func (services) Drive(ctx context.Context, pod workload.Pod, _ json.RawMessage) 
 		return nil, err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	if err := conn.QueryRow(ctx, "SELECT total FROM counters").Scan(&f.Total); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT total FROM counters WHERE key = 'a'").Scan(&f.Total); err != nil {
+		return nil, err
+	}
+	if err := cuts(ctx, pg, conn, &f); err != nil {
 		return nil, err
 	}
 	if err := cache.Ask(ctx, "PING"); err != nil {
@@ -71,6 +78,49 @@ func (services) Drive(ctx context.Context, pod workload.Pod, _ json.RawMessage) 
 	}
 	x.Facts, err = json.Marshal(f)
 	return []evidence.Execution{x}, err
+}
+
+// cuts commits three times through a proxy of its own, which passes the first commit on, loses the answer to the second, and keeps the third
+// from the server; admin sees what has become of each.
+func cuts(ctx context.Context, pg *postgres.Server, admin *pgx.Conn, f *facts) error {
+	proxy, err := pgproxy.Listen(pgproxy.Options{Dial: pg.Dial, User: postgres.App, Database: postgres.Database, Cuts: func(n int) pgproxy.Cut {
+		return []pgproxy.Cut{pgproxy.CutNot, pgproxy.CutAfter, pgproxy.CutBefore}[n-1]
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = proxy.Close() }()
+	for range 3 {
+		conn, err := pgx.Connect(ctx, proxy.URL()+"?sslmode=prefer")
+		if err != nil {
+			return err
+		}
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE counters SET total = total + $1 WHERE key = $2", 1, "cut"); err != nil {
+			return err
+		}
+		f.Told = append(f.Told, tx.Commit(ctx) == nil)
+		_ = conn.Close(ctx)
+		var total int64
+		// The row is free again when the server has seen the end of the connection.
+		if err := admin.QueryRow(ctx, "SELECT total FROM counters WHERE key = 'cut' FOR UPDATE").Scan(&total); err != nil {
+			return err
+		}
+		f.Committed = append(f.Committed, total)
+	}
+	conn, err := pgx.Connect(ctx, proxy.URL())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	began := time.Now()
+	proxy.Stall(300 * time.Millisecond)
+	_, err = conn.Exec(ctx, "SELECT 1")
+	f.StallNs = int64(time.Since(began))
+	return err
 }
 
 func main() {
