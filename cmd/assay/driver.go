@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"io"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
+	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/debugservice"
 	"github.com/assay-run/assay/graders/idle"
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/logaggregate"
@@ -19,7 +22,19 @@ import (
 
 // allGraders lists every kind of work there is.
 func allGraders() []graders.Grader {
-	return []graders.Grader{logaggregate.New(), surgepricing.New()}
+	return []graders.Grader{
+		logaggregate.New(), surgepricing.New(),
+		debugservice.New(builtin("debug-slow-service")),
+	}
+}
+
+// builtin is the folder of a challenge that the binary carries.
+func builtin(id string) fs.FS {
+	files, err := fs.Sub(challenges.Builtin(), id)
+	if err != nil { // only a malformed name is an error
+		return challenges.Builtin()
+	}
+	return files
 }
 
 // driverCommand is what runs inside a pod, as process 1. People have no use for it.

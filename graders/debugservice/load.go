@@ -33,8 +33,8 @@ func mixture() []struct {
 }
 
 const (
-	// fullClients ask in the second part of the load, each for the next thing when it has its answer.
-	fullClients = 24
+	// fullClients ask in the second part of the load, each for the next thing when it has its answer: few enough that waiting costs answers too.
+	fullClients = 10
 	fullRate    = 2_000 // due a second there, which is always more than is taken
 	// maxDigests bounds the different answers to one call that are counted apart.
 	maxDigests = 4
@@ -127,9 +127,8 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 	p := d.params
 	list := mix(p.Seed, int(p.Rate*p.OpenNs.Seconds())+1)
 	open := d.options(list, t, p.Rate, p.OpenNs, 128)
-	stop := d.stutter(ctx)
+	defer d.stutter(ctx)()
 	result, err := httpload.Run(ctx, open)
-	stop()
 	if err != nil {
 		return evidence.Series{}, fmt.Errorf("run load: %w", err)
 	}
@@ -153,12 +152,13 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 	return curve, nil
 }
 
-// beyond are quantiles of what requests waited more than the services behind them take.
+// beyond are quantiles of what requests waited more than the services behind them take. Those that are work by themselves are left out:
+// what they do to others is seen at the others.
 func beyond(r *httpload.Result, list []call) (p50, p99 int64) {
 	var waits []time.Duration
 	for i := range r.Records {
-		if one := &r.Records[i]; one.Outcome != httpload.Cut {
-			waits = append(waits, max(one.Latency-list[i%len(list)].Takes, 0))
+		if one, c := &r.Records[i], &list[i%len(list)]; one.Outcome != httpload.Cut && !c.heavy() {
+			waits = append(waits, max(one.Latency-c.Takes, 0))
 		}
 	}
 	slices.Sort(waits)

@@ -36,7 +36,7 @@ func TestManifestRefuses(t *testing.T) {
 		"list":                  {"[]", `assay.json:1:1: the file is a list instead of a mapping; expected a mapping that tells Assay how to build and start a submission`},
 		"deep":                  {`{"challenge": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}`, `assay.json:1:46: nested deeper than 32 levels`},
 		"no challenge":          {`{"start": ["node", "a.mjs"]}`, `assay.json:1:1: the file has no "challenge": the id of the challenge that this submission answers, such as "log-aggregate"`},
-		"unknown key":           {"{\"challenge\": \"tiny\",\n  \"strt\": [\"node\", \"a.mjs\"]}", `assay.json:2:3: unknown key "strt"; did you mean start? (allowed: $schema, build, challenge, env, node, start)`},
+		"unknown key":           {"{\"challenge\": \"tiny\",\n  \"strt\": [\"node\", \"a.mjs\"]}", `assay.json:2:3: unknown key "strt"; did you mean start? (allowed: $schema, build, challenge, env, form, node, start)`},
 		"id":                    {`{"challenge": "Tiny"}`, `assay.json:1:15: challenge is "Tiny"; expected the id of the challenge that this submission answers, such as "log-aggregate"`},
 		"another challenge":     {`{"challenge": "other"}`, `assay.json:1:15: the submission is for challenge "other", and this is "tiny"; set it to "tiny", or choose the other challenge`},
 		"start is text":         {`{"challenge": "tiny", "start": "node a.mjs"}`, `assay.json:1:32: start is "node a.mjs" (text) instead of a list; expected a command as a list of words, such as ["node", "src/main.mjs"]; no shell reads it`},

@@ -18,7 +18,7 @@ func TestValidate(t *testing.T) {
 	require.ErrorAs(t, err, &problems)
 	assert.Equal(t, []string{
 		`assay.json:1:1: the file has no "challenge": the id of the challenge that this submission answers, such as "log-aggregate"`,
-		`assay.json:2:3: unknown key "chalenje"; did you mean challenge? (allowed: $schema, build, challenge, env, node, start)`,
+		`assay.json:2:3: unknown key "chalenje"; did you mean challenge? (allowed: $schema, build, challenge, env, form, node, start)`,
 		`assay.json:3:12: start is 7 (a number) instead of a list; expected a command as a list of words, such as ["node", "src/main.mjs"]; no shell reads it`,
 	}, strings.Split(err.Error(), "\n"))
 
