@@ -21,6 +21,6 @@ export class ExportService {
       }
     }
     const text = `${lines.join('\n')}\n`;
-    return compress(text, { level: 6 });
+    return compress(text, { level: 9 });
   }
 }
