@@ -17,6 +17,8 @@ type reading struct {
 	Base  float64 `json:"base"`
 	// Failed is why there is none: a request of the check was not answered as it must.
 	Failed string `json:"failed,omitempty"`
+	// Before are readings of the same check that were made again, without those of their own.
+	Before []reading `json:"before,omitempty"`
 }
 
 // bench is a running submission with everything around it.
@@ -55,8 +57,19 @@ func checkOf(name string) check {
 // settle is left between two checks, so that nothing of the one before is under way.
 const settle = 60 * time.Millisecond
 
-// run makes one check.
-func (b *bench) run(ctx context.Context, name string) *reading {
+// run makes one check, again where times may have been spoilt.
+func (b *bench) run(ctx context.Context, c cause) *reading {
+	v := b.once(ctx, c.name)
+	for c.timed() && len(v.Before) < maxTries-1 && ctx.Err() == nil && c.judge(v) != "" {
+		next := b.once(ctx, c.name)
+		next.Before = append(v.Before, reading{Value: v.Value, Base: v.Base, Failed: v.Failed})
+		v = next
+	}
+	return v
+}
+
+// once makes one check once.
+func (b *bench) once(ctx context.Context, name string) *reading {
 	service.Pause(ctx, settle)
 	value, base, err := checkOf(name)(ctx, b)
 	switch {

@@ -180,7 +180,7 @@ func (d *driver) checks(ctx context.Context) {
 		if len(d.params.Only) > 0 && !slices.Contains(d.params.Only, c.name) {
 			continue
 		}
-		d.facts.Checks[c.name] = b.run(ctx, c.name)
+		d.facts.Checks[c.name] = b.run(ctx, c)
 		d.tell("checks", i+1, len(all), "checks")
 	}
 }
