@@ -258,7 +258,7 @@ func checkOrders(ctx context.Context, b *bench) (value, base float64, err error)
 }
 
 func checkTracking(ctx context.Context, b *bench) (value, base float64, err error) {
-	found := func(i int) call { return get("", "", "/shipments?tracking="+tracking(50_000+i*91), 0) }
+	found := func(i int) call { return get("", "", "/shipments?tracking="+tracking(30_000+i*91), 0) }
 	return b.compare(ctx, 12, http.StatusOK, found, shipment)
 }
 
@@ -305,7 +305,7 @@ func checkReviews(ctx context.Context, b *bench) (value, base float64, err error
 }
 
 func checkPoints(ctx context.Context, b *bench) (value, base float64, err error) {
-	const n = 3
+	const n = 2
 	from := b.up.mark()
 	for i := range n {
 		if _, err := b.want(ctx, get("", "", fmt.Sprintf("/customers/c-%d/summary", 200+4*i), 0), http.StatusOK); err != nil {
@@ -318,7 +318,7 @@ func checkPoints(ctx context.Context, b *bench) (value, base float64, err error)
 const (
 	// auditHeld is how long nobody reads the audit log, auditAsked how many requests there are meanwhile: together they write more than a pipe
 	// holds, also one that could not be made small.
-	auditHeld  = 1500 * time.Millisecond
+	auditHeld  = time.Second
 	auditAsked = 240
 )
 

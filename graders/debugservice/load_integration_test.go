@@ -18,7 +18,8 @@ func TestLoad(t *testing.T) {
 	figures := func(causes []string) map[string]float64 {
 		files, _, err := set(t).With(causes)
 		require.NoError(t, err)
-		e, _ := driven(t, files, params{Kind: kindLoad, Rate: 100, OpenNs: 5 * time.Second, FullNs: 2 * time.Second})
+		e, f := driven(t, files, params{Kind: kindLoad, Rate: 100, OpenNs: 5 * time.Second, FullNs: 2 * time.Second})
+		assert.Equal(t, f.Load.Due, f.Load.Good, "every answer fits into what a load reads")
 		text, err := json.Marshal(truth{Kind: kindLoad, Answers: answers()})
 		require.NoError(t, err)
 		m, err := New(nil).Measure(evidence.Run{Scenario: "load", Executions: []evidence.Execution{e}}, text)

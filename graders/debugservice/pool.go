@@ -164,7 +164,7 @@ func loginCustomers() []login {
 func shipmentCalls() []call {
 	var all []call
 	for i := range 12 {
-		n := 17 + 4_801*i
+		n := 17 + 3_101*i
 		all = append(all,
 			get(fmt.Sprintf("shipment/%d", n), "shipment", fmt.Sprintf("/shipments/s-%d", n), 0),
 			get(fmt.Sprintf("tracking/%d", n), "tracking", "/shipments?tracking="+tracking(n), 0),
