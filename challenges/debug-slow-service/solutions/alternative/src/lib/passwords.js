@@ -1,6 +1,6 @@
 import { timingSafeEqual, webcrypto } from 'node:crypto';
 
-const ITERATIONS = 60_000;
+const ITERATIONS = 40_000;
 const BITS = 512;
 const text = new TextEncoder();
 
