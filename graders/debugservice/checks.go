@@ -328,7 +328,12 @@ func checkAudit(ctx context.Context, b *bench) (value, base float64, err error) 
 	b.audit.hold()
 	answered := 0
 	for i := range auditAsked {
-		a := ask(within, b.addr, get("", "", fmt.Sprintf("/shipments/s-%d", 1+i), 0), "")
+		c := get("", "", fmt.Sprintf("/shipments/s-%d", 1+i), 0)
+		a := ask(within, b.addr, c, "")
+		if a.Error == "" && a.Status != http.StatusOK {
+			b.audit.release()
+			return 0, 0, &failure{c, a.seen}
+		}
 		if a.Error != "" {
 			break
 		}
