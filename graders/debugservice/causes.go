@@ -67,7 +67,7 @@ func causes() []cause {
 		{noKeepAlive, false, 0.4, codeConnStorm, "For each product, %s connections to the review service are opened"},
 		{retryStorm, false, 2.1, codeRetryStorm, "A customer whose points do not come costs %s calls of the loyalty service"},
 		{syncLogging, true, 0.9, codeLoopBlocked, "While nobody reads the audit log, %s of the requests are answered"},
-		{threadpool, false, 2.5, codeSlow, "A login beside 24 invoices takes %s times as long as alone"},
+		{threadpool, false, 5, codeSlow, "24 invoices at once take %s times as long as one login, which is one derivation of a key"},
 		{gcGarbage, false, 4, codeSlow, "The report by country takes %s times as long as the one by carrier"},
 		{dnsPerCall, false, 0.4, codeSlow, "For each price in another currency, %s names are looked up"},
 	}

@@ -349,18 +349,9 @@ func checkInvoices(ctx context.Context, b *bench) (value, base float64, err erro
 	if base, err = b.median(ctx, 3, http.StatusCreated, loginCall); err != nil {
 		return 0, 0, err
 	}
-	var failed error
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		failed = b.atOnce(ctx, several(24, func(i int) call { return get("", "", fmt.Sprintf("/orders/o-%d/invoice", 2_000+i), 0) }), http.StatusOK)
-	})
-	service.Pause(ctx, probeEvery)
-	a, err := b.want(ctx, loginCall(1), http.StatusCreated)
-	wg.Wait()
-	if err == nil {
-		err = failed
-	}
-	return a.Took, base, err
+	began := time.Now()
+	err = b.atOnce(ctx, several(24, func(i int) call { return get("", "", fmt.Sprintf("/orders/o-%d/invoice", 2_000+i), 0) }), http.StatusOK)
+	return time.Since(began).Seconds(), base, err
 }
 
 func checkReports(ctx context.Context, b *bench) (value, base float64, err error) {
