@@ -9,7 +9,7 @@ TOOLS   := .tools
 LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 SUM     := $(TOOLS)/gotestsum-$(GOTESTSUM)
 
-.PHONY: help build setup demo test lint tools fmt fuzz bench e2e-cgroup2 clean
+.PHONY: help build setup demo test lint tools docs fmt fuzz bench e2e-cgroup2 clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: $(LINT) ## run the linters alone
 
 fmt: ## format the Go code
 	@gofmt -l -w cmd runner graders challenges internal e2e scripts
+
+docs: build ## write the pages of docs that are made from code
+	@bin/assay docs docs
 
 fuzz: ## give every parser of untrusted bytes random input, ten minutes in all
 	@scripts/fuzz

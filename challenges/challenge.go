@@ -3,6 +3,7 @@ package challenges
 
 import (
 	"io/fs"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type Challenge struct {
 	Fixtures  []Fixture
 	// Files is the challenge's folder.
 	Files fs.FS
+	// Used are the files in it that settings of scenarios name, by path, sorted.
+	Used []string
 	// Digest is "sha256:…" over every file that decides a grading.
 	Digest string
 }
@@ -72,13 +75,25 @@ type Scenario struct {
 	// Measured scenarios alternate with the reference for the number of pairs of the mode; others run once for the
 	// reference and once for the candidate.
 	Measured bool
+	// Services are what the scenario needs beside the submission: "postgres", "redis".
+	Services []string
+}
+
+// Services are those of all scenarios, in alphabetical order.
+func (c *Challenge) Services() []string {
+	var all []string
+	for _, s := range c.Scenarios {
+		all = append(all, s.Services...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // ScenarioMode is a scenario in one mode.
 type ScenarioMode struct {
 	Pairs   int
 	Timeout time.Duration  // of one run
-	With    map[string]any // settings for the workload
+	With    map[string]any // settings for the workload, those of the mode over those of the scenario
 }
 
 // Gate caps the score when it fails.

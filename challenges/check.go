@@ -73,7 +73,7 @@ func (l *loader) scenarios(ch *Challenge) {
 		}
 		for name, mode := range s.Modes {
 			used[name] = true
-			l.scenarioMode(ch, s, name, mode, kind.Check, at("scenarios", i, "modes", name))
+			l.scenarioMode(ch, s, name, mode, kind, at("scenarios", i, "modes", name))
 		}
 	}
 	for name := range ch.Modes {
@@ -83,7 +83,7 @@ func (l *loader) scenarios(ch *Challenge) {
 	}
 }
 
-func (l *loader) scenarioMode(ch *Challenge, s Scenario, name string, mode ScenarioMode, check func(map[string]any) error, where []any) {
+func (l *loader) scenarioMode(ch *Challenge, s Scenario, name string, mode ScenarioMode, kind Kind, where []any) {
 	if _, ok := ch.Modes[name]; !ok {
 		l.fail(where, "mode %s is not among the modes of the challenge%s", name, schemas.Choices(name, slices.Collect(maps.Keys(ch.Modes))))
 	}
@@ -93,12 +93,7 @@ func (l *loader) scenarioMode(ch *Challenge, s Scenario, name string, mode Scena
 	if !s.Measured && mode.Pairs != 0 {
 		l.fail(append(where, "pairs"), "only a measured scenario has pairs; add measured: true or leave pairs out")
 	}
-	if check == nil {
-		return
-	}
-	if err := check(mode.With); err != nil {
-		l.fail(append(where, "with"), "workload %s does not accept these settings: %v", s.Workload, err)
-	}
+	l.settings(s, mode, kind, where)
 }
 
 func (l *loader) control(ch *Challenge) {

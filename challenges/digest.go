@@ -15,9 +15,9 @@ const (
 )
 
 // digest returns "sha256:…" over path and content of every file that decides a grading: challenge.yaml, the brief, the
-// reference and the control. Other solutions may change without changing what a score means.
+// files that settings name, the reference and the control. Other solutions may change without changing what a score means.
 func digest(files fs.FS, ch *Challenge) (string, error) {
-	paths := []string{Manifest, Brief}
+	paths := slices.Concat([]string{Manifest, Brief}, ch.Used)
 	for _, folder := range []string{ch.Reference, ch.Control.Solution} {
 		err := fs.WalkDir(files, folder, func(path string, entry fs.DirEntry, err error) error {
 			switch {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/schemas"
@@ -24,8 +25,14 @@ const maxManifestBytes = 256 << 10
 type Kind struct {
 	// Metrics are the numbers that expressions may name.
 	Metrics []evidence.MetricDoc
-	// Check validates the settings of a scenario; nil accepts any.
+	// Settings is the JSON Schema of the settings; nil when only Check knows them.
+	Settings []byte
+	// Check validates the settings of a scenario; nil accepts any. An error that has a SettingPath, or several joined ones, says which
+	// setting it is about.
 	Check func(with map[string]any) error
+	// Files are the files of the challenge that the settings name, all of which must be there; nil for a workload without any. Its
+	// errors are like those of Check.
+	Files func(with map[string]any, files fs.FS) ([]string, error)
 }
 
 // Kinds are the workloads by name.
@@ -34,45 +41,56 @@ type Kinds map[string]Kind
 // Load reads and checks the challenge in the folder dir of fsys. A mistake in the challenge is an error of type
 // schemas.Problems, which lists all that were found; each names file, line and column.
 func Load(fsys fs.FS, dir string, kinds Kinds) (*Challenge, error) {
+	l, ch, err := read(fsys, dir, kinds)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.problems.OrNil(); err != nil {
+		return nil, err
+	}
+	if ch.Digest, err = digest(l.files, ch); err != nil {
+		return nil, err
+	}
+	return ch, nil
+}
+
+// read parses a challenge and notes what is wrong with it. Its error is of what keeps everything else from being looked at.
+func read(fsys fs.FS, dir string, kinds Kinds) (*loader, *Challenge, error) {
 	for name, kind := range kinds {
 		if err := checkMetricNames(kind.Metrics); err != nil {
-			return nil, fmt.Errorf("check workload %s: %w", name, err)
+			return nil, nil, fmt.Errorf("check workload %s: %w", name, err)
 		}
 	}
 	file := path.Join(dir, Manifest)
 	data, err := readBounded(fsys, file, maxManifestBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read challenge: %w", err)
+		return nil, nil, fmt.Errorf("read challenge: %w", err)
 	}
 	files, err := fs.Sub(fsys, dir)
 	if err != nil {
-		return nil, fmt.Errorf("open challenge: %w", err)
+		return nil, nil, fmt.Errorf("open challenge: %w", err)
 	}
 	doc, err := schemas.ParseYAML(file, data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	shape, err := schemas.Compile("challenge.schema.json", schema)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := shape.Check(doc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var m manifest
 	if err := doc.Decode(&m); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	l := loader{doc: doc, files: files, kinds: kinds}
+	l := &loader{doc: doc, files: files, kinds: kinds}
 	ch := l.challenge(m)
 	l.check(ch, path.Base(path.Clean(dir)))
-	if err := l.problems.OrNil(); err != nil {
-		return nil, err
-	}
-	if ch.Digest, err = digest(files, ch); err != nil {
-		return nil, err
-	}
-	return ch, nil
+	slices.Sort(l.used)
+	ch.Used = slices.Compact(l.used)
+	return l, ch, nil
 }
 
 // LoadAll loads every challenge of fsys: each folder at its top that has a challenge.yaml. The order is that of the

@@ -39,6 +39,9 @@ func TestLoad(t *testing.T) {
 	assert.Equal(t, Mode{Name: "standard", Title: "Official run", Official: true, MaxExtraPairs: 4, Repeats: 2}, ch.Modes["standard"])
 	assert.Equal(t, []string{"Small files prove little."}, ch.Modes["quick"].Notes)
 	assert.Equal(t, ScenarioMode{Pairs: 1, Timeout: 30 * time.Second, With: map[string]any{"size": "1MiB", "lines": 10.0}}, ch.Scenarios[0].Modes["quick"])
+	assert.Equal(t, []string{"postgres", "redis"}, (&Challenge{Scenarios: []Scenario{
+		{Services: []string{"redis", "postgres"}}, {}, {Services: []string{"postgres"}},
+	}}).Services())
 	assert.Equal(t, 40*time.Minute, ch.Scenarios[0].Modes["standard"].Timeout)
 	assert.NotContains(t, ch.Scenarios[1].Modes, "quick")
 	assert.Equal(t, []string{"exact"}, ch.Gates[1].Needs)
@@ -84,6 +87,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"alias", "level: junior", "level: &a junior", []string{"tiny/challenge.yaml:5:8: anchors and aliases are not allowed; write the value out"}},
 		{"tag", "level: junior", "level: !!str junior", []string{"tiny/challenge.yaml:5:8: tags are not allowed; write the plain value"}},
 		{"two documents", "gates:", "---\ngates:", []string{"tiny/challenge.yaml:33:1: a second YAML document; only one is allowed"}},
+		{"service", "workload: lines", "workload: lines\n    services: [postgres, mysql]", []string{`tiny/challenge.yaml:22:26: scenarios[0].services[1] is "mysql"; allowed: postgres, redis`}},
 		{"number as text", `node: "24"`, "node: 24", []string{`tiny/challenge.yaml:8:7: node is 24: put it in quotes, "24"`}},
 		{"text as number", "version: 3", "version: three", []string{`tiny/challenge.yaml:2:10: version is "three" (text) instead of a whole number; expected a whole number from 1, raised with every change that can move a score`}},
 		{"id with underscore", "id: tiny", "id: Tiny_One", []string{`tiny/challenge.yaml:1:5: id is "Tiny_One"; expected small letters, digits and single hyphens, such as "size-independence"`}},

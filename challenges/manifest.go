@@ -3,6 +3,7 @@ package challenges
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -59,6 +60,8 @@ type manifestScenario struct {
 	Title    string                          `json:"title"`
 	Workload string                          `json:"workload"`
 	Measured bool                            `json:"measured"`
+	With     map[string]any                  `json:"with"`
+	Services []string                        `json:"services"`
 	Modes    map[string]manifestScenarioMode `json:"modes"`
 }
 
@@ -122,6 +125,8 @@ type loader struct {
 	problems schemas.Problems
 	// unknownMetrics is set when a workload is unknown: its metrics are then no mistakes of their own.
 	unknownMetrics bool
+	// used are the files of the challenge that settings name.
+	used []string
 }
 
 // fail notes a mistake in the value at path.
@@ -173,15 +178,25 @@ func (l *loader) challenge(m manifest) *Challenge {
 }
 
 func (l *loader) scenario(s manifestScenario, i int) Scenario {
-	out := Scenario{ID: s.ID, Title: s.Title, Workload: s.Workload, Measured: s.Measured, Modes: map[string]ScenarioMode{}}
+	out := Scenario{ID: s.ID, Title: s.Title, Workload: s.Workload, Measured: s.Measured, Services: s.Services, Modes: map[string]ScenarioMode{}}
 	for name, mode := range s.Modes {
 		out.Modes[name] = ScenarioMode{
 			Pairs:   mode.Pairs,
 			Timeout: l.duration(mode.Timeout, at("scenarios", i, "modes", name, "timeout")),
-			With:    mode.With,
+			With:    merged(s.With, mode.With),
 		}
 	}
 	return out
+}
+
+// merged are the settings of a scenario with those of a mode over them; nil when there are none.
+func merged(scenario, mode map[string]any) map[string]any {
+	if scenario == nil {
+		return mode
+	}
+	with := maps.Clone(scenario)
+	maps.Copy(with, mode)
+	return with
 }
 
 func fixture(f manifestFixture) Fixture {

@@ -278,15 +278,13 @@ type attackBench struct {
 	registry string
 }
 
-func newAttackBench(t *testing.T) *attackBench {
+// newAttackBench builds its programs with these arguments of Go.
+func newAttackBench(t *testing.T, args ...string) *attackBench {
 	t.Helper()
 	dir := t.TempDir()
 	driver, tool := filepath.Join(dir, "driver"), filepath.Join(dir, "tool")
 	for out, source := range map[string]string{driver: "./attackdriver", tool: "./attacktool"} {
-		build := exec.CommandContext(t.Context(), "go", "build", "-o", out, source)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		text, err := build.CombinedOutput()
-		require.NoError(t, err, "%s", text)
+		goBuild(t, out, source, args...)
 	}
 	canary := newCanary(t)
 	registry := newRegistry(t, canary.hosts[0])
@@ -297,6 +295,15 @@ func newAttackBench(t *testing.T) *attackBench {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, engine.Close()) })
 	return &attackBench{engine: engine, tool: tool, canary: canary, registry: registry}
+}
+
+// goBuild builds a program without libraries.
+func goBuild(t *testing.T, out, source string, args ...string) {
+	t.Helper()
+	build := exec.CommandContext(t.Context(), "go", append(append([]string{"build"}, args...), "-o", out, source)...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	text, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", text)
 }
 
 // stage puts the files of an attack, with what all of them share, into a workspace. The caller closes it.

@@ -19,7 +19,7 @@ import (
 )
 
 // engine is a container engine of the test's own, which may be killed, and whose disk may be filled: it is a file system
-// in memory. It has the image of submissions, and no network.
+// in memory. It has the images of submissions and of builds, and a network that leads nowhere.
 type engine struct {
 	t    *testing.T
 	dir  string
@@ -29,8 +29,9 @@ type engine struct {
 }
 
 const (
-	image     = "assay/node:24"
-	keptImage = "assay/kept:24" // the same image, for when the other name is removed
+	image      = "assay/node:24"
+	buildImage = "assay/node-build:24"
+	keptImage  = "assay/kept:24" // the same image, for when the other name is removed
 	// engineDisk is the size of an engine's disk.
 	engineDisk = 2 << 30
 )
@@ -57,7 +58,7 @@ func newEngine(t *testing.T) *engine {
 	machine, err := client.New(client.FromEnv)
 	require.NoError(t, err)
 	defer machine.Close()
-	saved, err := machine.ImageSave(t.Context(), []string{image})
+	saved, err := machine.ImageSave(t.Context(), []string{image, buildImage})
 	require.NoError(t, err)
 	defer saved.Close()
 	loaded, err := e.cli.ImageLoad(t.Context(), saved)
@@ -72,15 +73,18 @@ func newEngine(t *testing.T) *engine {
 
 func (e *engine) root() string { return filepath.Join(e.dir, "root") }
 
+// namespaces is where it keeps the network namespaces of its containers.
+func (e *engine) namespaces() string { return filepath.Join(e.dir, "exec", "netns") }
+
 // start starts it and waits until it answers.
 func (e *engine) start() {
 	e.t.Helper()
 	name := "assay-e2e-" + strconv.Itoa(os.Getpid())
 	e.cmd = exec.Command("dockerd", "--config-file", filepath.Join(e.dir, "config.json"), "--data-root", e.root(),
 		"--exec-root", filepath.Join(e.dir, "exec"), "--pidfile", filepath.Join(e.dir, "pid"), "--host", e.host,
-		"--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
+		"--iptables=false", "--ip-forward=false", "--ip-masq=false",
 		"--containerd-namespace", name, "--containerd-plugins-namespace", name+"-plugins")
-	// A network of its own: without a bridge, an engine removes docker0 when it starts, which is the machine's.
+	// A network of its own: docker0 of the machine is that of another engine.
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(e.t, err)

@@ -207,6 +207,30 @@ func TestFaultsOfTheEngine(t *testing.T) {
 		resize(t, e.root(), engineDisk)
 		p.cleanEngine()
 	})
+	t.Run("disk full in a build", func(t *testing.T) {
+		p := p.in(t)
+		a := p.begin(submission(t, map[string]string{
+			"assay.json": `{"challenge": "log-aggregate", "start": ["node", "main.mjs"], "build": [["node", "build.mjs"]]}`,
+			"main.mjs":   "console.log(1);\n",
+			// Like a package manager, it writes less than a build may, and removes everything when that fails.
+			"build.mjs": `import { appendFileSync, rmSync, statfsSync } from 'node:fs';
+const room = () => { const s = statfsSync('.'); return s.bavail * s.bsize; };
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+while (room() > 128 << 20) await pause(10);
+try {
+  for (let i = 0; i < 1500; i++) appendFileSync('large' + i % 5, Buffer.alloc(1 << 20, 1));
+} finally {
+  await pause(200);
+  for (let i = 0; i < 5; i++) rmSync('large' + i);
+}
+`,
+		}))
+		a.running("disk-watch")
+		fill(t, e.root(), 64<<20)
+		a.faulty("the disk of the container engine is full: the step failed, and ", "were free meanwhile", "docker system df")
+		resize(t, e.root(), engineDisk)
+		p.cleanEngine()
+	})
 	t.Run("gone for good", func(t *testing.T) {
 		p := p.in(t)
 		a := p.begin(reference)
@@ -246,6 +270,19 @@ func faultsThatPass(t *testing.T, p *place, e *engine) {
 	_, driver = a.running("driver")
 	loopbackDown(t, driver)
 
+	a.says("run 6 of")
+	id, _ = a.running("candidate")
+	_, err = e.cli.ContainerStop(t.Context(), id, client.ContainerStopOptions{})
+	require.NoError(t, err)
+
+	a.says("gzip, reference")
+	id, _ = a.running("driver")
+	namespaceGone(t, e, id)
+	a.running("candidate")
+	again := noNamespaces(t, e)
+	a.says("retrying: run candidate on scenario gzip: engine failed")
+	again()
+
 	a.says("anomalies, reference")
 	a.running("candidate")
 	e.stop()
@@ -269,7 +306,7 @@ func faultsThatPass(t *testing.T, p *place, e *engine) {
 	require.NoError(t, json.Unmarshal(stored, &rep))
 	assert.Equal(t, "pass", rep.Verdict)
 	assert.Empty(t, rep.Codes)
-	assert.GreaterOrEqual(t, rep.Noise.Faults, 5)
+	assert.GreaterOrEqual(t, rep.Noise.Faults, 7)
 	assert.Contains(t, strings.Join(rep.Notes, "\n"), "Nothing of it is charged to the submission.")
 	p.nothingLeft() // also what could not be removed while the engine was away
 }
@@ -303,6 +340,27 @@ func loopbackDown(t *testing.T, pid int) {
 		}()
 	}()
 	require.NoError(t, <-failed)
+}
+
+// namespaceGone removes the file by which the engine knows the network namespace of a pod.
+func namespaceGone(t *testing.T, e *engine, driver string) {
+	t.Helper()
+	res, err := e.cli.ContainerInspect(t.Context(), driver, client.ContainerInspectOptions{})
+	require.NoError(t, err)
+	file := res.Container.NetworkSettings.SandboxKey
+	require.Equal(t, e.namespaces(), filepath.Dir(file))
+	require.NoError(t, unix.Unmount(file, unix.MNT_DETACH))
+	require.NoError(t, os.Remove(file))
+}
+
+// noNamespaces keeps the engine from making network namespaces, until the returned function is called.
+func noNamespaces(t *testing.T, e *engine) (again func()) {
+	t.Helper()
+	require.NoError(t, unix.Mount("tmpfs", e.namespaces(), "tmpfs", unix.MS_RDONLY, ""))
+	var once sync.Once
+	again = func() { once.Do(func() { require.NoError(t, unix.Unmount(e.namespaces(), unix.MNT_DETACH)) }) }
+	t.Cleanup(again)
+	return again
 }
 
 // killedAtTwentyPoints kills assay itself all over a run; the next command removes what it left.
@@ -345,12 +403,22 @@ func killedAtTwentyPoints(t *testing.T, p *place) {
 	p.cleanEngine()
 }
 
+// submission is one of these files.
+func submission(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	return dir
+}
+
 // TestFullDisks fills each place that assay writes to.
 func TestFullDisks(t *testing.T) {
-	failsToBuild := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(failsToBuild, "assay.json"),
-		[]byte(`{"challenge": "log-aggregate", "start": ["node", "main.mjs"], "build": [["node", "--no-such-option"]]}`), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(failsToBuild, "main.mjs"), []byte("console.log(1);\n"), 0o644))
+	failsToBuild := submission(t, map[string]string{
+		"assay.json": `{"challenge": "log-aggregate", "start": ["node", "main.mjs"], "build": [["node", "--no-such-option"]]}`,
+		"main.mjs":   "console.log(1);\n",
+	})
 	disk := func(t *testing.T, bytes int64) string {
 		dir := t.TempDir()
 		mount(t, dir, bytes)

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,12 +48,13 @@ func TestMain(m *testing.M) {
 
 // place is where a test's processes keep their things: nothing is shared with other tests but the engine and its images.
 type place struct {
-	t     *testing.T
-	state string
-	cache string
-	env   []string
-	tmp   string // for temporary files, where the test has a folder of its own for them
-	host  string // of an engine of the test's own; empty for that of the machine
+	t      *testing.T
+	state  string
+	cache  string
+	env    []string
+	tmp    string // for temporary files, where the test has a folder of its own for them
+	binary string // assay itself, where it is another than for other tests
+	host   string // of an engine of the test's own; empty for that of the machine
 }
 
 func newPlace(t *testing.T) *place {
@@ -66,7 +68,7 @@ func newPlace(t *testing.T) *place {
 func (p *place) command(args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
 	ctx, cancel := context.WithTimeout(p.t.Context(), 10*time.Minute)
 	p.t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, cmp.Or(p.binary, binary), args...)
 	var out, errs bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = p.env, &out, &errs
 	return cmd, &out, &errs

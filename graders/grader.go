@@ -7,6 +7,7 @@ package graders
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
 	"time"
 
 	"github.com/assay-run/assay/internal/evidence"
@@ -49,16 +50,35 @@ type Preparation struct {
 	CacheDir string // data sets are kept below it, by seed and size
 	// CacheLimit is how many bytes all data sets together may take; 0 for the default of the cache.
 	CacheLimit int64
-	Report     func(workload.Progress)
+	Files      fs.FS // the challenge's folder, for settings that name files in it
+	// Services are the names of those that the scenario may start.
+	Services []string
+	// MemoryBytes is the memory limit of the submission; 0 for that of every one.
+	MemoryBytes int64
+	Report      func(workload.Progress)
 }
 
 // Prepared is a scenario ready to run.
 type Prepared struct {
-	DataDir string          // holds the input files and nothing else; mounted read-only
-	Params  json.RawMessage // for Drive: file names, sizes, rates; nothing that a submission may not know
-	Truth   json.RawMessage // for Measure
-	Files   []string        // absolute paths below DataDir of what a run reads, for page-cache treatment
-	Bytes   int64           // size of the work, for progress
+	DataDir string // holds the input files and nothing else; mounted read-only
+	// StdinDir holds the files that Drive names as standard input (workload.Command.Stdin). It is not mounted: a process sees of it
+	// what it is given.
+	StdinDir string
+	Params   json.RawMessage // for Drive: file names, sizes, rates; nothing that a submission may not know
+	Truth    json.RawMessage // for Measure
+	Files    []string        // absolute paths below DataDir of what a run reads, for page-cache treatment
+	Bytes    int64           // size of the work, for progress
 	// Release gives the data up, so that the cache may remove them; to be called when no run needs them any more. May be nil.
 	Release func()
+}
+
+// Settings is a Grader whose settings have a JSON Schema, so that mistakes in them are told with line and column, and which may name
+// files of the challenge.
+type Settings interface {
+	Grader
+	// SettingsSchema is the JSON Schema of "with:". Its descriptions are the documentation of the settings.
+	SettingsSchema() []byte
+	// CheckFiles checks the files that settings name, which Check has passed, and returns their paths in the challenge's folder:
+	// they decide a grading. Its errors are as those of Check.
+	CheckFiles(with map[string]any, files fs.FS) ([]string, error)
 }

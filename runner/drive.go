@@ -47,16 +47,17 @@ func Drive(ctx context.Context, e Engine, spec RunSpec) (evidence.Run, error) {
 	d := newDrive(ctx, pod, spec, info)
 	result, err := d.do()
 	began = time.Now()
+	d.ending.Store(true)
 	cerr := d.close()
 	run.PhaseNs["close"] = int64(time.Since(began))
 	for phase, took := range d.phases() {
 		run.PhaseNs[phase] = int64(took)
 	}
 	if err != nil {
-		if !errors.Is(err, ErrEngineDown) { // then closing fails as well, which says nothing new
+		if !saysNothingNew(err, cerr) {
 			err = errors.Join(err, cerr)
 		}
-		return run, explain(ctx, e, pod, err)
+		return run, d.blameService(explain(ctx, e, pod, err))
 	}
 	if cerr != nil {
 		return run, fmt.Errorf("close pod: %w", cerr)
@@ -64,6 +65,11 @@ func Drive(ctx context.Context, e Engine, spec RunSpec) (evidence.Run, error) {
 	run.Executions = result.Executions
 	run.DriverNotes = append(result.Notes, d.notes...)
 	return run, nil
+}
+
+// saysNothingNew says that closing a pod failed for the reason for which the run has failed already.
+func saysNothingNew(run, closing error) bool {
+	return errors.Is(run, ErrEngineDown) || errors.Is(run, ErrMeddled) && errors.Is(closing, ErrMeddled)
 }
 
 // explain says whose fault it was that a conversation with a driver failed, with the end of what the driver logged.
@@ -112,6 +118,7 @@ func (d *drive) do() (*protocol.Result, error) {
 		return nil, err
 	}
 	began = time.Now()
+	d.ending.Store(true) // services end with the driver
 	if err := d.send(&protocol.Stop{}); err != nil {
 		return nil, err
 	}
@@ -166,6 +173,8 @@ func (d *drive) converse() (*protocol.Result, error) {
 		switch m := m.(type) {
 		case *protocol.StartCandidate:
 			d.wg.Go(func() { d.candidate(m) })
+		case *protocol.StartService:
+			d.wg.Go(func() { d.service(m) })
 		case *protocol.Kill:
 			d.wg.Go(func() { d.kill(m.Ref) })
 		case *protocol.Progress:
@@ -173,9 +182,7 @@ func (d *drive) converse() (*protocol.Result, error) {
 				d.spec.Progress(m.Progress)
 			}
 		case *protocol.Log:
-			if len(d.notes) < maxNotes {
-				d.notes = append(d.notes, m.Text)
-			}
+			d.note(m.Text)
 		case *protocol.Result:
 			return m, nil
 		case *protocol.Failure:
@@ -197,7 +204,7 @@ func (d *drive) fillIn(r *protocol.Result) {
 			if !res.CutAt.IsZero() {
 				x.Limits = append(x.Limits, evidence.LimitHit{
 					Limit: evidence.LimitOutput, AtSeconds: min(max(0, res.CutAt.Sub(d.began[x.Name]).Seconds()), float64(x.DurationNs)/1e9),
-					Allowed: d.spec.Limits.WithDefaults().OutputBytes,
+					Allowed: d.kept[x.Name],
 				})
 			}
 		}

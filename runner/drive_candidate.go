@@ -6,9 +6,11 @@ import (
 	"maps"
 	"net/url"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/assay-run/assay/runner/driver/protocol"
@@ -33,16 +35,19 @@ type drive struct {
 	closing  sync.Once
 	closeErr error
 	unhook   func() bool
+	ending   atomic.Bool // the pod is being closed on purpose
 
 	greet, execute, collect time.Duration
 
 	mu         sync.Mutex
+	fallen     string // how a service ended before its time
 	starting   time.Duration
 	candidates map[uint64]Candidate
 	ended      []Candidate // not removed yet
 	names      map[string]struct{}
 	results    map[string]CandidateResult // by name of the execution
 	began      map[string]time.Time       // of the executions, by name
+	kept       map[string]int64           // of the output of the executions, by name
 }
 
 func newDrive(ctx context.Context, pod Pod, spec RunSpec, info Info) *drive {
@@ -54,6 +59,7 @@ func newDrive(ctx context.Context, pod Pod, spec RunSpec, info Info) *drive {
 		names:      map[string]struct{}{},
 		results:    map[string]CandidateResult{},
 		began:      map[string]time.Time{},
+		kept:       map[string]int64{},
 	}
 	// Closing the pod is what ends reads and writes that wait for the driver.
 	d.unhook = context.AfterFunc(ctx, d.closePod)
@@ -125,10 +131,21 @@ func (d *drive) candidate(m *protocol.StartCandidate) {
 		return
 	}
 	d.closeEnded()
-	began := time.Now()
-	c, err := d.pod.StartCandidate(d.ctx, CandidateSpec{
+	spec := CandidateSpec{
 		Name: m.Name, Workspace: d.spec.Workspace, Argv: d.startCommand(m.Args), Env: d.env(m), Limits: d.spec.Limits,
-	})
+	}
+	if m.Stdin != "" {
+		if d.spec.StdinDir == "" || !filepath.IsLocal(m.Stdin) {
+			d.fail(fmt.Errorf("%w: it asked for the standard input %q, which the run does not have", ErrDriver, m.Stdin))
+			return
+		}
+		spec.Stdin = filepath.Join(d.spec.StdinDir, m.Stdin)
+	}
+	if m.OutputBytes > 0 {
+		spec.Limits.OutputBytes = min(m.OutputBytes, d.spec.Limits.WithDefaults().OutputBytes)
+	}
+	began := time.Now()
+	c, err := d.pod.StartCandidate(d.ctx, spec)
 	took := time.Since(began)
 	if err != nil {
 		d.fail(fmt.Errorf("start candidate %s: %w", m.Name, err))
@@ -138,6 +155,7 @@ func (d *drive) candidate(m *protocol.StartCandidate) {
 	d.starting += took
 	d.began[m.Name] = time.Now()
 	d.candidates[m.Ref] = c
+	d.kept[m.Name] = spec.Limits.WithDefaults().OutputBytes
 	d.mu.Unlock()
 	if err := d.send(&protocol.CandidateStarted{Ref: m.Ref, ID: c.ID()}); err != nil {
 		d.fail(err)

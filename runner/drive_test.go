@@ -40,6 +40,7 @@ type localEngine struct {
 	mu     sync.Mutex
 	asked  int
 	closed int
+	kept   []int64 // limits of output of the candidates
 }
 
 func (e *localEngine) Info(context.Context) (runner.Info, error) {
@@ -101,11 +102,46 @@ func (p *localPod) Close(context.Context) error {
 	return nil
 }
 
+// StartService starts a service that goes on until the pod is closed, or says a word and ends at once where its name is "brief".
+func (p *localPod) StartService(_ context.Context, s workload.Service) (runner.Service, error) {
+	if s.Name == "absent" {
+		return nil, runner.ErrImageMissing
+	}
+	return localService{brief: s.Name == "brief", closed: p.done}, nil
+}
+
+type localService struct {
+	brief  bool
+	closed chan struct{}
+}
+
+func (s localService) Wait(ctx context.Context) (runner.CandidateResult, error) {
+	if !s.brief {
+		select {
+		case <-s.closed:
+		case <-ctx.Done():
+			return runner.CandidateResult{}, context.Cause(ctx)
+		}
+	}
+	return runner.CandidateResult{Exit: evidence.Exit{Status: evidence.Exited, Code: 3}, Stderr: evidence.Log{Text: "no room"}}, nil
+}
+
 func (p *localPod) StartCandidate(_ context.Context, c runner.CandidateSpec) (runner.Candidate, error) {
 	if p.e.startErr != nil {
 		return nil, p.e.startErr
 	}
+	p.e.mu.Lock()
+	p.e.kept = append(p.e.kept, c.Limits.OutputBytes)
+	p.e.mu.Unlock()
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
+	if c.Stdin != "" {
+		input, err := os.Open(c.Stdin)
+		if err != nil {
+			return nil, err
+		}
+		defer input.Close()
+		cmd.Stdin = input
+	}
 	cmd.Env = os.Environ()
 	for k, v := range c.Env {
 		cmd.Env = append(cmd.Env, k+"="+v)
@@ -324,6 +360,69 @@ func TestDriveFaults(t *testing.T) {
 			assert.ErrorContains(t, err, tc.says)
 		})
 	}
+}
+
+// serves is a workload that starts a service, and fails after it unless failing is nil.
+func serves(name string, failing error) scripted {
+	return func(ctx context.Context, pod workload.Pod) ([]evidence.Execution, error) {
+		if err := pod.(workload.ServiceHost).StartService(ctx, workload.Service{Name: name}); err != nil {
+			return nil, err
+		}
+		time.Sleep(100 * time.Millisecond) // for the host to see a service that has ended
+		return nil, failing
+	}
+}
+
+func TestDriveServices(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		load  scripted
+		is    error
+		says  string
+		notes int
+	}{
+		"runs":                       {load: serves("steady", nil)},
+		"ends before the run":        {load: serves("brief", nil), notes: 1},
+		"ends, and the driver fails": {load: serves("brief", errors.New("no answer")), is: runner.ErrDriver, says: "service brief ended before the run (exited, code 3): no room"},
+		"has no image":               {load: serves("absent", nil), is: runner.ErrImageMissing, says: "service absent"},
+		"was not asked for":          {load: serves("other", nil), is: runner.ErrDriver, says: `service "other"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := spec("true")
+			s.Services = []string{"steady", "brief", "absent"}
+			run, err := runner.Drive(t.Context(), &localEngine{workloads: []workload.Workload{tc.load}, out: t.TempDir()}, s)
+			if tc.is != nil {
+				require.ErrorIs(t, err, tc.is)
+				require.ErrorContains(t, err, tc.says)
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, run.DriverNotes, tc.notes)
+		})
+	}
+}
+
+// TestDriveStdin gives a process the input that the workload names, bounds what is kept of its output, and lets the driver name nothing else.
+func TestDriveStdin(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1.in"), []byte("hello"), 0o644))
+	e := &localEngine{workloads: []workload.Workload{once(workload.Command{Name: "main", Stdin: "1.in", OutputBytes: 3})}, out: t.TempDir()}
+	s := spec("cat")
+	s.StdinDir = dir
+	run, err := runner.Drive(t.Context(), e, s)
+	require.NoError(t, err)
+	assert.Equal(t, "hello", run.Executions[0].Stdout.Text)
+	assert.Equal(t, []int64{3}, e.kept, "of each of its streams")
+	for _, name := range []string{"../1.in", "/etc/hostname"} {
+		_, err = runner.Drive(t.Context(), &localEngine{workloads: []workload.Workload{once(workload.Command{Name: "main", Stdin: name})}, out: t.TempDir()}, s)
+		require.ErrorIs(t, err, runner.ErrDriver)
+		require.ErrorContains(t, err, "which the run does not have")
+	}
+	s.StdinDir = ""
+	_, err = runner.Drive(t.Context(), e, s)
+	require.ErrorIs(t, err, runner.ErrDriver)
 }
 
 func babble(in io.Reader, out io.Writer) error {

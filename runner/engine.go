@@ -48,6 +48,9 @@ type Pod interface {
 	Paths() workload.Paths
 	// StartCandidate starts a process of the submission in the pod.
 	StartCandidate(ctx context.Context, c CandidateSpec) (Candidate, error)
+	// StartService starts a service in the pod, which ends with the pod. It fails with ErrNoServices where the engine has none, and
+	// with ErrImageMissing when set-up has not made the service's image.
+	StartService(ctx context.Context, s workload.Service) (Service, error)
 	// Close ends everything in the pod and removes it. It is idempotent.
 	Close(ctx context.Context) error
 }
@@ -62,6 +65,12 @@ type Candidate interface {
 	Wait(ctx context.Context) (CandidateResult, error)
 	// Close removes it, killing it first when it still runs. It is idempotent.
 	Close(ctx context.Context) error
+}
+
+// Service is a started service of a pod.
+type Service interface {
+	// Wait blocks until the service has ended by itself, or by the end of the pod.
+	Wait(ctx context.Context) (CandidateResult, error)
 }
 
 // CandidateResult is what the engine knows of an ended process.
@@ -120,6 +129,7 @@ type CandidateSpec struct {
 	Argv      []string
 	Env       map[string]string
 	Limits    Limits
+	Stdin     string // file on this host that it gets as standard input, read once; empty for one that has ended already
 }
 
 // Limits bound a submission. Zero means the default of Defaults.
@@ -160,3 +170,6 @@ type Swept struct {
 
 // UID is the user and group id of every process of a submission.
 const UID = 10001
+
+// ServiceUID is the user and group id of every process of a service, so that no submission may signal or read one.
+const ServiceUID = 10002

@@ -17,12 +17,15 @@ type RunSpec struct {
 	Workload string          // name of the workload the driver is to use
 	Params   json.RawMessage // its parameters
 
+	Services []string // names of those that the workload may start
+
 	Workspace Workspace
 	Start     []string          // command of the submission
 	Env       map[string]string // added to its environment
 	Limits    Limits
 	Slot      Slot
 	DataDir   string
+	StdinDir  string // directory on this host with the files that processes get as standard input; never mounted
 	OutBytes  int64
 	Probe     bool          // preload the probe
 	Diagnose  bool          // preload the diagnosis too: the run explains, and must not be scored

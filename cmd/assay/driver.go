@@ -10,9 +10,15 @@ import (
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/graders/debugservice"
+	"github.com/assay-run/assay/graders/exactlyonce"
+	"github.com/assay-run/assay/graders/exportstream"
+	"github.com/assay-run/assay/graders/fileio"
+	"github.com/assay-run/assay/graders/httpscript"
+	"github.com/assay-run/assay/graders/httpthresholds"
 	"github.com/assay-run/assay/graders/idle"
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/logaggregate"
+	"github.com/assay-run/assay/graders/resilienthome"
 	"github.com/assay-run/assay/graders/surgepricing"
 	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner/diskwatch"
@@ -23,8 +29,8 @@ import (
 // allGraders lists every kind of work there is.
 func allGraders() []graders.Grader {
 	return []graders.Grader{
-		logaggregate.New(), surgepricing.New(),
-		debugservice.New(builtin("debug-slow-service")),
+		logaggregate.New(), surgepricing.New(), exportstream.New(), resilienthome.New(), exactlyonce.New(),
+		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(), debugservice.New(builtin("debug-slow-service")),
 	}
 }
 

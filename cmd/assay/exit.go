@@ -110,9 +110,11 @@ func (a *app) nextStep(err error) string {
 	case errors.Is(err, runner.ErrEngineDown):
 		return free + "Run `assay doctor` to see what the engine lacks, or use --engine process for practice."
 	case errors.Is(err, runner.ErrImageMissing):
-		return free + "Run `assay setup` once; it makes the images."
+		return free + "Run `assay setup` once, with the options named above if there are any; it makes the images."
 	case errors.Is(err, runner.ErrEngineFull):
 		return free + "Free some space on the engine's disk (`docker system df` shows what takes it), and run it again."
+	case errors.Is(err, runner.ErrMeddled):
+		return free + "See who else uses the engine (`docker events --since 1h` shows what was done), and run it again."
 	case errors.Is(err, dataset.ErrNoSpace):
 		return free + "Make room as said above, and run it again."
 	case diskFull(err):

@@ -60,6 +60,7 @@ func TestNextStep(t *testing.T) {
 		"engine away":   {runner.ErrEngineDown, "Run `assay doctor`"},
 		"image":         {runner.ErrImageMissing, "Run `assay setup`"},
 		"engine's disk": {runner.ErrEngineFull, "docker system df"},
+		"meddled":       {runner.ErrMeddled, "docker events"},
 		"data set":      {dataset.ErrNoSpace, "Make room as said above"},
 		"cache":         {write("/c/cache/data/x"), "The disk of /c/cache is full: free some space there, or choose another folder with --cache, and run it again."},
 		"state":         {write("/s/state/id"), "The disk of /s/state is full: free some space there, or choose another folder with ASSAY_STATE, and run it again."},

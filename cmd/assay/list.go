@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/challenges"
@@ -35,12 +36,15 @@ func (a *app) listCommand() *cobra.Command {
 			t.SetOutputMirror(a.out)
 			t.SetStyle(table.StyleLight)
 			t.Style().Options = table.OptionsNoBordersAndSeparators
-			t.AppendHeader(table.Row{"challenge", "level", "minutes", "what it asks for"})
+			t.SetColumnConfigs([]table.ColumnConfig{
+				{Number: 4, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}, {Number: 5, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft},
+			})
+			t.AppendHeader(table.Row{"challenge", "level", "minutes", "skills", "what it asks for"})
 			for _, ch := range all {
-				t.AppendRow(table.Row{ch.ID, ch.Level, ch.Minutes, ch.Summary})
+				t.AppendRow(table.Row{ch.ID, ch.Level, ch.Minutes, strings.Join(ch.Skills, ", "), ch.Summary})
 			}
 			t.Render()
-			fmt.Fprintln(a.out, "\nBegin one with `assay start ID DIR`.")
+			fmt.Fprintln(a.out, "\nMore about one: `assay show ID`. Begin one: `assay start ID DIR`.")
 			return nil
 		},
 	}
@@ -179,20 +183,4 @@ func copyTree(src fs.FS, dst string) error {
 		}
 		return os.WriteFile(target, data, 0o644)
 	})
-}
-
-// challenge finds one by its id.
-func (a *app) challenge(id string) (*challenges.Challenge, error) {
-	all, err := a.challenges()
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]string, 0, len(all))
-	for _, ch := range all {
-		if ch.ID == id {
-			return ch, nil
-		}
-		ids = append(ids, ch.ID)
-	}
-	return nil, usagef("There are: "+strings.Join(ids, ", ")+".", "no challenge is called %q", id)
 }

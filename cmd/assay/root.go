@@ -55,8 +55,10 @@ type app struct {
 	caBundle   string
 	runtime    string
 	seccomp    string
-	plain      bool
-	verbose    bool
+	// challengeDirs are folders with challenges beside the built-in ones.
+	challengeDirs []string
+	plain         bool
+	verbose       bool
 }
 
 // run is the program: it returns the exit code.
@@ -136,6 +138,7 @@ measures event loop, memory and results from outside, and writes a report.
 ` + exitTable,
 		Example: `  assay doctor                       is this machine ready?
   assay list                         which challenges are there?
+  assay show log-aggregate           what does it ask for, and what gives points?
   assay start log-aggregate work     begin one in the folder work
   assay run work --mode quick        practise with the harness of the real thing
   assay run work --out result        grade it, and write the report into the folder result`,
@@ -164,16 +167,23 @@ measures event loop, memory and results from outside, and writes a report.
 	flags.StringVar(&a.caBundle, "ca-bundle", "", "file of CA certificates for the build step (default: NODE_EXTRA_CA_CERTS)")
 	flags.StringVar(&a.runtime, "runtime", "", "OCI runtime of the submissions' containers, as the engine knows it (default: ASSAY_RUNTIME, else the engine's)")
 	flags.StringVar(&a.seccomp, "seccomp", "", "seccomp profile in Docker's JSON, in place of our own (default: ASSAY_SECCOMP)")
+	flags.StringArrayVar(&a.challengeDirs, "challenges", nil, "folder with challenges of your own, beside the built-in ones; may be given more than once (default: ASSAY_CHALLENGES)")
 	flags.BoolVar(&a.plain, "plain", false, "no colours and no moving progress bar")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
-	root.AddCommand(a.listCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(),
+	root.AddCommand(a.listCommand(), a.showCommand(), a.docsCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(), a.challengeCommand(),
 		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(),
 		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand())
 	root.AddCommand(a.helperCommands()...)
-	for _, c := range append(root.Commands(), root) {
-		wrapArgs(c)
-	}
+	wrapAll(root)
 	return root
+}
+
+// wrapAll does for a command and all below it what wrapArgs does.
+func wrapAll(c *cobra.Command) {
+	wrapArgs(c)
+	for _, sub := range c.Commands() {
+		wrapAll(sub)
+	}
 }
 
 // wrapArgs makes a wrong number of arguments a usage error with the next step.
@@ -205,6 +215,9 @@ func (a *app) settle() error {
 	var err error
 	if a.cacheBytes, err = challenges.ParseSize(a.cacheLimit); err != nil || a.cacheBytes <= 0 {
 		return usagef("Give a size like 30GiB.", "--cache-limit %q is no size", a.cacheLimit)
+	}
+	if dir, ok := a.env("ASSAY_CHALLENGES"); ok && dir != "" && len(a.challengeDirs) == 0 {
+		a.challengeDirs = filepath.SplitList(dir)
 	}
 	if a.caBundle == "" {
 		a.caBundle, _ = a.env("NODE_EXTRA_CA_CERTS")

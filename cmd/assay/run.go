@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -81,7 +83,7 @@ func (a *app) grade(ctx context.Context, path string, opts runOptions) error {
 		shrink(ch)
 	}
 	if opts.out == "" {
-		opts.out = filepath.Join("assay-reports", ch.ID+"-"+time.Now().Format("20060102-150405"))
+		opts.out = unused(filepath.Join("assay-reports", ch.ID+"-"+time.Now().Format("20060102-150405")))
 	}
 	if !opts.json {
 		fmt.Fprintf(a.err, "%s, %s\n", ch.Title, mode.Title)
@@ -104,6 +106,16 @@ func (a *app) grade(ctx context.Context, path string, opts runOptions) error {
 		return nil
 	}
 	return &verdictError{rep.Verdict}
+}
+
+// unused is the path, or one with a number where something is there: another run of the same second, or of before the clock was set back.
+func unused(path string) string {
+	for n, name := 2, path; ; n++ {
+		if _, err := os.Lstat(name); err != nil { // whatever else is wrong with it is told when it is made
+			return name
+		}
+		name = path + "-" + strconv.Itoa(n)
+	}
 }
 
 func (a *app) printReport(rep *grading.Report, opts runOptions) error {

@@ -44,7 +44,7 @@ Exit code 0 when every solution got what it must, 1 otherwise.`,
 	}
 	c.Flags().StringVar(&opts.mode, "mode", "quick", "quick, standard or full")
 	c.Flags().IntVar(&opts.runs, "runs", 1, "how often each solution is graded")
-	c.Flags().StringVar(&opts.only, "only", "*/*,*", "comma-separated patterns of solutions, e.g. 'flawed/*'")
+	c.Flags().StringVar(&opts.only, "only", everyFixture, "comma-separated patterns of solutions, e.g. 'flawed/*'")
 	c.Flags().StringVar(&opts.out, "out", "", "keep every report in this folder")
 	c.Flags().BoolVar(&opts.neighbour, "neighbour", false, "keep the cores beside the submission's busy meanwhile: nothing may change")
 	c.Flags().StringVar(&opts.json, "json", "", "write a machine-readable result to this file")
@@ -56,6 +56,9 @@ type validateOptions struct {
 	runs                  int
 	neighbour             bool
 }
+
+// everyFixture are the patterns that fit every name of a bundled solution.
+const everyFixture = "*/*,*"
 
 // maxInvalid is how many invalid gradings of one solution are set aside: they say that the machine was busy, and nothing
 // of the grader. More than that, and the solution is not ok.

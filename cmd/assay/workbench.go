@@ -22,24 +22,6 @@ import (
 	"github.com/assay-run/assay/runner"
 )
 
-// challenges loads the challenges of this binary.
-func (a *app) challenges() ([]*challenges.Challenge, error) {
-	all, err := challenges.LoadAll(challenges.Builtin(), kinds())
-	if err != nil {
-		return nil, fmt.Errorf("load challenges: %w", err)
-	}
-	return all, nil
-}
-
-// kinds tells the loader which workloads there are and what they measure.
-func kinds() challenges.Kinds {
-	k := challenges.Kinds{}
-	for _, g := range allGraders() {
-		k[g.Name()] = challenges.Kind{Metrics: g.Metrics(), Check: g.Check}
-	}
-	return k
-}
-
 // gradersByName is the same list for the grading.
 func gradersByName() map[string]graders.Grader {
 	byName := map[string]graders.Grader{}
@@ -77,6 +59,9 @@ func (a *app) openWorkbench(ctx context.Context, ch *challenges.Challenge) (_ *w
 		node = ch.Node
 	}
 	if b.engine, err = a.openEngine(ctx, node); err != nil {
+		return nil, err
+	}
+	if err = a.checkServices(ctx, ch); err != nil {
 		return nil, err
 	}
 	if b.env, err = a.environment(ctx, b.engine); err != nil {

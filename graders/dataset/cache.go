@@ -22,6 +22,9 @@ const spare = 512 << 20
 // lockPoll is how often a lock that somebody else holds is tried again.
 const lockPoll = 50 * time.Millisecond
 
+// timeStep is a difference that the times of files can hold everywhere but on FAT.
+const timeStep = time.Millisecond
+
 // Errors that a user can do something about; each wraps a sentence that says what.
 var (
 	// ErrNoSpace means that the disk has not enough room.
@@ -114,11 +117,26 @@ func (c *Cache) use(key string) (set *Set, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read data set: %w", err)
 	}
-	now := time.Now()
-	if err := os.Chtimes(c.truthPath(key), now, now); err != nil { // used last, removed last
+	if err := c.touch(key); err != nil {
 		return nil, fmt.Errorf("touch data set: %w", err)
 	}
 	return s, nil
+}
+
+// touch notes that a set is the one used last, so that it is removed last: also when the clock has been set back since others
+// were used.
+func (c *Cache) touch(key string) error {
+	now := time.Now()
+	others, err := os.ReadDir(filepath.Dir(c.truthPath(key)))
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		if info, err := o.Info(); err == nil && !now.After(info.ModTime()) {
+			now = info.ModTime().Add(timeStep)
+		}
+	}
+	return os.Chtimes(c.truthPath(key), now, now)
 }
 
 // makeAlone makes a set while holding its exclusive lock; false means that somebody else holds one.

@@ -172,6 +172,19 @@ func TestOldestUnusedSetGoesFirst(t *testing.T) {
 	assert.NoFileExists(t, c.lockPath("old"))
 }
 
+// TestOrderSurvivesASteppedClock uses a set while the clock is a day ahead, and another one when it is right again.
+func TestOrderSurvivesASteppedClock(t *testing.T) {
+	t.Parallel()
+	c := Open(t.TempDir(), 100)
+	get(t, c, "before", 40).Release()
+	get(t, c, "ahead", 40).Release()
+	age(t, c, "ahead", -24*time.Hour)
+	get(t, c, "before", 40).Release()
+	get(t, c, "more", 40)
+	assert.NoDirExists(t, c.dataPath("ahead"), "it was used before the other one")
+	assert.DirExists(t, c.dataPath("before"))
+}
+
 func TestLimitBendsForSetsInUse(t *testing.T) {
 	t.Parallel()
 	c := Open(t.TempDir(), 100)

@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 const (
@@ -130,7 +132,7 @@ const (
 // reason says in a few words why there was no answer.
 func reason(ctx context.Context, err error) string {
 	switch {
-	case ctx.Err() != nil:
+	case loopback.Ended(ctx):
 		return TimeUsedUp
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Closed

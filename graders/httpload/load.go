@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/graders/latency"
+	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/graders/wire"
 )
 
@@ -116,7 +117,7 @@ func (l *load) ask(c *wire.Conn, text []byte, deadline time.Time) (wire.Answer, 
 func (l *load) failed(ctx context.Context, r *Record, otherwise Outcome, err error) {
 	r.Got, r.Outcome = l.now(), otherwise
 	switch {
-	case ctx.Err() != nil:
+	case loopback.Ended(ctx):
 		r.Outcome = Cut
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		r.Outcome = TimedOut

@@ -22,6 +22,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	s.wg.Add(1)
 	s.number++
 	c := Call{Upstream: s.o.Name, Number: s.number, Conn: nc.number, Method: bounded(r.Method), Path: bounded(r.URL.RequestURI()), Ended: -1, How: Open}
+	rules := s.rules
 	s.mu.Unlock()
 	defer s.wg.Done()
 	for _, name := range s.o.Keep {
@@ -34,8 +35,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	at := s.o.Log.begin(&c)
 	reply := s.o.Default
-	if i := match(s.o.Rules, s.o.Seed, &c); i >= 0 {
-		reply, c.Rule = s.o.Rules[i].Reply, s.o.Rules[i].Name
+	if i := match(rules, s.o.Seed, &c); i >= 0 {
+		reply, c.Rule = rules[i].Reply, rules[i].Name
 	}
 	if reply.Spread > 0 {
 		reply.Latency += time.Duration(float64(reply.Spread) * chance(s.o.Seed, -1, c.Number))
@@ -62,7 +63,6 @@ func (s *Server) ended(ctx context.Context) bool {
 
 // reply does what the script says, and writes into the call how it ended.
 func (s *Server) reply(w http.ResponseWriter, r *http.Request, c *Call, reply *Reply) {
-	began := c.Arrived
 	if reply.Fault == ResetBeforeBody {
 		if sleep(r.Context(), reply.Latency) {
 			hijackAndReset(w, nil)
@@ -82,7 +82,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, c *Call, reply *R
 		<-r.Context().Done()
 		return
 	}
-	if !sleep(r.Context(), began+reply.Latency-s.o.Log.now()) {
+	if !sleep(r.Context(), max(c.Arrived+reply.Latency, reply.NotBefore)-s.o.Log.now()) {
 		return
 	}
 	body := reply.Body

@@ -65,6 +65,9 @@ type Log struct {
 // NewLog returns an empty log, whose times are since start.
 func NewLog(start time.Time) *Log { return &Log{start: start} }
 
+// Start is the moment that all times are since.
+func (l *Log) Start() time.Time { return l.start }
+
 func (l *Log) now() time.Duration { return time.Since(l.start) }
 
 // Calls are those so far, by id, and how many more there were than are kept.

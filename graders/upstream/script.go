@@ -28,9 +28,11 @@ const (
 type Reply struct {
 	// Latency is from the arrival of the request to the answer (or the reset); Spread adds up to so much more, by seed.
 	Latency, Spread time.Duration
-	Fault           Fault
-	Status          int // 200 unless set
-	Header          http.Header
+	// NotBefore holds the answer until a moment, since the start of the log: many calls can so be made to fail at once.
+	NotBefore time.Duration
+	Fault     Fault
+	Status    int // 200 unless set
+	Header    http.Header
 	// Body is the answer's; nil for what Options.Answer makes.
 	Body []byte
 	// Fill repeats Body (or a space) until the answer has so many bytes; for huge ones.
@@ -67,7 +69,7 @@ func (r *Rule) validate() error {
 		return fmt.Errorf("rule %q: its calls end before they begin", r.Name)
 	case !(r.Share >= 0 && r.Share <= 1):
 		return fmt.Errorf("rule %q: share must be from 0 to 1", r.Name)
-	case reply.Latency < 0 || reply.Spread < 0 || reply.Slow < 0:
+	case reply.Latency < 0 || reply.Spread < 0 || reply.Slow < 0 || reply.NotBefore < 0:
 		return fmt.Errorf("rule %q: times must not be negative", r.Name)
 	case reply.Status != 0 && (reply.Status < 200 || reply.Status > 599):
 		return fmt.Errorf("rule %q: status %d is none of an answer", r.Name, reply.Status)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ type Server struct {
 	wg   sync.WaitGroup
 
 	mu      sync.Mutex
+	rules   []Rule
 	number  int // of calls
 	accepts int // of connections
 	conns   map[*conn]struct{}
@@ -68,7 +70,7 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", o.Name, err)
 	}
-	s := &Server{o: o, addr: net.JoinHostPort("127.0.0.1", port), conns: map[*conn]struct{}{}}
+	s := &Server{o: o, addr: net.JoinHostPort("127.0.0.1", port), conns: map[*conn]struct{}{}, rules: o.Rules}
 	ctx, stop := context.WithCancelCause(context.Background())
 	s.stop = func() { stop(errClosed) }
 	s.srv = &http.Server{
@@ -112,6 +114,20 @@ func (o *Options) withDefaults() error {
 	}
 	standard := Rule{Name: "default", Reply: o.Default}
 	return standard.validate()
+}
+
+// SetRules puts other rules in the place of Options.Rules, for calls that arrive from now on: a script often begins when the submission is
+// ready, which nobody knows before.
+func (s *Server) SetRules(rules []Rule) error {
+	for i := range rules {
+		if err := rules[i].validate(); err != nil {
+			return fmt.Errorf("upstream %s: %w", s.o.Name, err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules = slices.Clone(rules)
+	return nil
 }
 
 // Addr is where it listens: host:port.

@@ -85,7 +85,7 @@ func (t *trial) plan(ctx context.Context) error {
 			With:     maps.Clone(p.settings.With),
 			Seed:     scenarioSeed(t.seed, t.number, sc.ID),
 			Timeout:  p.settings.Timeout,
-			CacheDir: t.req.CacheDir, CacheLimit: t.req.CacheLimit,
+			CacheDir: t.req.CacheDir, CacheLimit: t.req.CacheLimit, Files: t.req.Challenge.Files, Services: sc.Services, MemoryBytes: t.limits.MemoryBytes,
 			Report: func(w workload.Progress) {
 				t.tell(Event{Kind: EventPreparing, Scenario: sc.ID, Message: "making the data of " + sc.ID, Work: &w})
 			},
@@ -262,9 +262,9 @@ func (t *trial) run(ctx context.Context, role evidence.Role, p *planned, pair in
 	solution := t.solutions()[role]
 	spec := runner.RunSpec{
 		Scenario: p.ID, Role: role, Pair: pair,
-		Workload: p.Workload, Params: p.prepared.Params,
+		Workload: p.Workload, Params: p.prepared.Params, Services: p.Services,
 		Workspace: t.workspaces[role], Start: solution.Start, Env: maps.Clone(solution.Env),
-		Limits: t.limits, Slot: t.req.Slot, DataDir: p.prepared.DataDir, OutBytes: t.limits.FileSizeBytes,
+		Limits: t.limits, Slot: t.req.Slot, DataDir: p.prepared.DataDir, StdinDir: p.prepared.StdinDir, OutBytes: t.limits.FileSizeBytes,
 		Probe: true, Timeout: p.settings.Timeout + runMargin,
 		Progress: func(w workload.Progress) {
 			e := event

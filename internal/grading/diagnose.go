@@ -128,7 +128,7 @@ func (s *session) diagnosticRun(ctx context.Context, scenario string, attempt in
 	settings := sc.Modes[s.req.Mode]
 	prepared, err := s.deps.Graders[sc.Workload].Prepare(ctx, graders.Preparation{
 		Scenario: sc.ID, With: maps.Clone(settings.With), Seed: scenarioSeed(s.seed, attempt, sc.ID), Timeout: settings.Timeout,
-		CacheDir: s.req.CacheDir, CacheLimit: s.req.CacheLimit, Report: func(workload.Progress) {},
+		CacheDir: s.req.CacheDir, CacheLimit: s.req.CacheLimit, Files: s.req.Challenge.Files, Services: sc.Services, MemoryBytes: s.limits.MemoryBytes, Report: func(workload.Progress) {},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare scenario %s: %w", sc.ID, err)
@@ -140,9 +140,9 @@ func (s *session) diagnosticRun(ctx context.Context, scenario string, attempt in
 		return nil, fmt.Errorf("prepare page cache: %w", err)
 	}
 	run, err := s.deps.Drive(ctx, s.deps.Engine, runner.RunSpec{
-		Scenario: sc.ID, Role: evidence.Candidate, Workload: sc.Workload, Params: prepared.Params,
+		Scenario: sc.ID, Role: evidence.Candidate, Workload: sc.Workload, Params: prepared.Params, Services: sc.Services,
 		Workspace: s.workspaces[evidence.Candidate], Start: s.req.Submission.Start, Env: maps.Clone(s.req.Submission.Env),
-		Limits: s.limits, Slot: s.req.Slot, DataDir: prepared.DataDir, OutBytes: s.limits.FileSizeBytes,
+		Limits: s.limits, Slot: s.req.Slot, DataDir: prepared.DataDir, StdinDir: prepared.StdinDir, OutBytes: s.limits.FileSizeBytes,
 		Probe: true, Diagnose: true, Timeout: settings.Timeout + runMargin,
 		Progress: func(w workload.Progress) {
 			e := event

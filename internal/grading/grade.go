@@ -110,7 +110,7 @@ const (
 // Grade runs a grading and returns its evidence, which Judge turns into a report.
 //
 // A failed build, a crash, a hang or an attack is evidence. An error is a fault of ours or of the machine, after a step
-// that failed with a transient one (runner.ErrEngineDown, ErrEngineFault, ErrDriver) has been made again twice at most,
+// that failed with a transient one (runner.ErrEngineDown, ErrEngineFault, ErrMeddled, ErrDriver) has been made again twice at most,
 // when the engine answered; nothing is then charged to anybody. When ctx is done, Grade ends what runs, removes what it made and returns the cause.
 func Grade(ctx context.Context, deps Deps, req Request) (*evidence.Grading, error) {
 	s, err := newSession(deps, req)

@@ -217,7 +217,7 @@ func (s *session) retry(ctx context.Context, step string, do func() error) error
 
 // transient is the fault in err that may well be over the next time, or nil.
 func transient(err error) error {
-	for _, fault := range []error{runner.ErrEngineDown, runner.ErrEngineFault, runner.ErrDriver} {
+	for _, fault := range []error{runner.ErrEngineDown, runner.ErrEngineFault, runner.ErrMeddled, runner.ErrDriver} {
 		if errors.Is(err, fault) {
 			return fault
 		}

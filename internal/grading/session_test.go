@@ -326,6 +326,8 @@ func TestSessionFaultsOfOurs(t *testing.T) {
 		{"a build fails three times", "build candidate", runner.ErrEngineDown, 3, true},
 		{"a run is tried again", "main candidate 1", runner.ErrDriver, 1, false},
 		{"and once more", "main candidate 1", runner.ErrEngineFault, 2, false},
+		{"somebody else ended it", "main candidate 1", runner.ErrMeddled, 1, false},
+		{"and ends it always", "main candidate 1", runner.ErrMeddled, 3, true},
 		{"but only twice", "main candidate 1", runner.ErrDriver, 3, true},
 		{"a missing image does not come back", "main reference 0", runner.ErrImageMissing, 1, true},
 		{"unknown faults are not tried again", "odd reference 0", disk, 1, true},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -26,7 +27,11 @@ type Document struct {
 	Value any
 
 	root *place
+	name string // of the whole value in messages
 }
+
+// wholeFile is what messages call the value of a file.
+const wholeFile = "the file"
 
 // place is where a value stands. Places form the same tree as the values.
 type place struct {
@@ -53,7 +58,7 @@ func (p *place) item() *place {
 }
 
 func newDocument(file string) *Document {
-	return &Document{File: file, root: &place{value: Position{1, 1}}}
+	return &Document{File: file, root: &place{value: Position{1, 1}}, name: wholeFile}
 }
 
 // find returns the place of the value at path and true, or that of the nearest one around it and false.
@@ -107,6 +112,25 @@ func (d *Document) TextAt(character int, path ...any) Position {
 func (d *Document) Has(path ...any) bool {
 	_, ok := d.find(path)
 	return ok
+}
+
+// Merged returns the mappings at some paths as one document, called name in messages: a key of a later one replaces that of an
+// earlier one, and each keeps its place. A path that is not there adds nothing; the whole has the place of the last one that is, or of
+// what is around it.
+func (d *Document) Merged(name string, paths ...[]any) *Document {
+	values := map[string]any{}
+	root := &place{fields: map[string]*place{}}
+	for _, path := range paths {
+		at, ok := d.find(path)
+		root.value, root.key = at.value, at.key
+		fields, isMap := lookup(d.Value, path).(map[string]any)
+		if !ok || !isMap {
+			continue
+		}
+		maps.Copy(values, fields)
+		maps.Copy(root.fields, at.fields)
+	}
+	return &Document{File: d.File, Value: values, root: root, name: name}
 }
 
 // Problem makes a problem at a place of the document.

@@ -46,11 +46,19 @@ func lookup(value any, path []any) any {
 	return value
 }
 
-// pathName is a path as people read it, e.g. scenarios[0].id.
-func pathName(path []any, root string) string {
-	if len(path) == 0 {
-		return root
+// pathName is a path as people read it, e.g. scenarios[0].id. That of a part of a file begins with the part's name.
+func (d *Document) pathName(path []any) string {
+	if len(path) > 0 && d.name != wholeFile {
+		return PathName(append([]any{d.name}, path...))
 	}
+	if len(path) == 0 {
+		return d.name
+	}
+	return PathName(path)
+}
+
+// PathName writes a path of keys (string) and indexes (int) as people read it, e.g. scenarios[0].id.
+func PathName(path []any) string {
 	var b strings.Builder
 	for i, step := range path {
 		switch step := step.(type) {

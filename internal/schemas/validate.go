@@ -78,13 +78,13 @@ func (r *reader) read(e *jsonschema.ValidationError) {
 	case *kind.Required:
 		for _, name := range k.Missing {
 			at := r.doc.At(path...)
-			r.problems = append(r.problems, r.doc.Problem(at, "%s has no %s%s", pathName(path, "the file"), Quote(name), r.meaning(e, name)))
+			r.problems = append(r.problems, r.doc.Problem(at, "%s has no %s%s", r.doc.pathName(path), Quote(name), r.meaning(e, name)))
 		}
 	default:
 		at := r.doc.At(path...)
 		if !r.seen[at] { // one mistake often breaks several rules; the first says enough
 			r.seen[at] = true
-			r.problems = append(r.problems, r.doc.Problem(at, "%s %s", pathName(path, "the file"), r.sentence(e, path)))
+			r.problems = append(r.problems, r.doc.Problem(at, "%s %s", r.doc.pathName(path), r.sentence(e, path)))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -398,4 +399,81 @@ func TestOptions(t *testing.T) {
 	s, err := newSetup(Options{StateDir: "x"}, debian())
 	require.NoError(t, err)
 	assert.Equal(t, []int{24}, s.opts.Majors)
+}
+
+// unpacking makes a machine's debootstrap leave a package and what it needs.
+func unpacking(t *testing.T, m *fakeMachine, packages ...string) {
+	t.Helper()
+	m.then = func(argv []string) error {
+		if argv[0] != "debootstrap" {
+			return nil
+		}
+		root := argv[len(argv)-2]
+		files := []string{
+			"etc/shadow", "usr/bin/sh", "usr/bin/server", "usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib/x86_64-linux-gnu/libLLVM-14.so.1",
+			"usr/share/man/man1/x", "usr/share/perl5/x.pm", "var/lib/x", "dev/null", "proc/x", "boot/x",
+		}
+		for _, name := range packages {
+			files = append(files, "var/cache/apt/archives/"+name)
+		}
+		for _, name := range files {
+			if err := os.MkdirAll(filepath.Join(root, filepath.Dir(name)), 0o755); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(root, name), []byte(name), 0o755); err != nil {
+				return err
+			}
+		}
+		return os.Symlink("usr/bin", filepath.Join(root, "bin"))
+	}
+}
+
+func TestServiceImage(t *testing.T) {
+	t.Parallel()
+	m := debian()
+	unpacking(t, m, "libc6_2.36_amd64.deb", "redis-server_5%3a7.0.15-1_amd64.deb")
+	s, _ := newTestSetup(t, Options{Services: []string{"redis"}}, m)
+	store := newStore()
+	store.outputs["assay/redis:7 /usr/bin/redis-server --version"] = "v=7\n"
+	require.NoError(t, s.ensureService(t.Context(), store, "redis"))
+
+	img := store.images["assay/redis:7"]
+	assert.Equal(t, "10002:10002", img.spec.User)
+	assert.Equal(t, "debootstrap bookworm, redis-server 5:7.0.15-1", img.labels[docker.LabelSource])
+	assert.Equal(t, []string{
+		"bin", "etc/group", "etc/passwd", "etc/shadow", "usr/bin/server", "usr/bin/sh", "usr/lib/x86_64-linux-gnu/libc.so.6",
+		"usr/local/lib/assay/start",
+	}, names(contents(t, img.root)))
+	assert.True(t, slices.ContainsFunc(m.ran, func(line string) bool { return strings.HasPrefix(line, "debootstrap --variant=minbase --foreign") }),
+		"nothing of the packages runs on this machine: %q", m.ran)
+	assert.Len(t, slices.DeleteFunc(slices.Clone(m.ran), func(line string) bool { return !strings.HasPrefix(line, "sh -c dpkg-deb") }), 2)
+
+	ran := len(m.ran)
+	require.NoError(t, s.ensureService(t.Context(), store, "redis"))
+	assert.Len(t, m.ran, ran, "an image that is there is left alone")
+	img.labels[docker.LabelRecipe] = "0"
+	require.NoError(t, s.ensureService(t.Context(), store, "redis"))
+	assert.Greater(t, len(m.ran), ran, "one of another recipe is made anew")
+}
+
+func TestServiceImageThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	s, _ := newTestSetup(t, Options{CheckOnly: true}, debian())
+	err := s.ensureService(t.Context(), newStore(), "postgres")
+	require.ErrorIs(t, err, runner.ErrImageMissing)
+	require.ErrorContains(t, err, "assay setup --services postgres")
+
+	m := debian()
+	unpacking(t, m, "libc6_2.36_amd64.deb")
+	s, _ = newTestSetup(t, Options{}, m)
+	require.ErrorContains(t, s.ensureService(t.Context(), newStore(), "redis"), "redis-server: it is not among the packages")
+
+	m = debian()
+	m.root = false
+	s, _ = newTestSetup(t, Options{}, m)
+	require.ErrorContains(t, s.ensureService(t.Context(), newStore(), "redis"), "as root")
+
+	_, err = newSetup(Options{StateDir: t.TempDir(), Services: []string{"mysql"}}, debian())
+	require.ErrorContains(t, err, "choose of postgres, redis")
+	assert.Equal(t, docker.ServiceNames(), slices.Sorted(maps.Keys(serviceImages())))
 }

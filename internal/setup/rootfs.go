@@ -25,6 +25,12 @@ const (
 
 // bootstrap makes a minimal Debian or Ubuntu, the same as this machine's, below dir and returns its code name.
 func (s *setup) bootstrap(ctx context.Context, dir string) (string, error) {
+	// libatomic1 is what Node for ARM needs; the others come along anyway and are named because Node needs them.
+	return s.debootstrap(ctx, dir, "build image", "--include=ca-certificates,libatomic1,libstdc++6")
+}
+
+// debootstrap makes a minimal system below dir, with more options, and returns its code name. what is what it is for.
+func (s *setup) debootstrap(ctx context.Context, dir, what string, options ...string) (string, error) {
 	if err := s.ensureDebootstrap(ctx); err != nil {
 		return "", err
 	}
@@ -41,12 +47,11 @@ func (s *setup) bootstrap(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.say("build image: bootstrapping %s from this machine's package sources (about a minute)", suite)
+	s.say("%s: bootstrapping %s from this machine's package sources (about a minute)", what, suite)
 	ctx, cancel := context.WithTimeoutCause(ctx, bootstrapTimeout, fmt.Errorf("no end after %s", bootstrapTimeout))
 	defer cancel()
-	// libatomic1 is what Node for ARM needs; the others come along anyway and are named because Node needs them.
-	_, err = s.m.Run(ctx, "debootstrap", "--variant=minbase", "--include=ca-certificates,libatomic1,libstdc++6", suite, dir, mirror)
-	if err != nil {
+	argv := append(append([]string{"debootstrap", "--variant=minbase"}, options...), suite, dir, mirror)
+	if _, err = s.m.Run(ctx, argv...); err != nil {
 		return "", fmt.Errorf("bootstrap %s: %w", suite, err)
 	}
 	return suite, nil

@@ -20,6 +20,8 @@ type Options struct {
 	WorkDir string
 	// Majors are the versions of Node, of 22, 24 and 26; 24 unless set.
 	Majors []int
+	// Services are those to make images of, of docker.ServiceNames; none unless set.
+	Services []string
 	// Rebuild makes images anew although they are there.
 	Rebuild bool
 	// CheckOnly changes nothing and fails when something is missing.
@@ -62,6 +64,11 @@ func Ensure(ctx context.Context, opts Options) (err error) {
 			return fmt.Errorf("set up images of Node %d: %w", major, err)
 		}
 	}
+	for _, name := range s.opts.Services {
+		if err := s.ensureService(ctx, images, name); err != nil {
+			return fmt.Errorf("set up image of %s: %w", name, err)
+		}
+	}
 	return nil
 }
 
@@ -75,6 +82,11 @@ func newSetup(opts Options, m machine) (*setup, error) {
 	for _, major := range opts.Majors {
 		if _, ok := npmMajors()[major]; !ok {
 			return nil, fmt.Errorf("configure set-up: Node %d is not supported; choose of %v", major, supported())
+		}
+	}
+	for _, name := range opts.Services {
+		if _, err := docker.ServiceImage(name); err != nil {
+			return nil, fmt.Errorf("configure set-up: %w", err)
 		}
 	}
 	return &setup{opts: opts, m: m}, nil

@@ -53,6 +53,11 @@ type Command struct {
 	Env        map[string]string `json:"env"`
 	Timeout    time.Duration     `json:"timeout"`    // ends it as evidence.TimedOut
 	InputBytes int64             `json:"inputBytes"` // recorded; 0 where the work has no size
+	// Stdin names the file of the scenario's input directory (graders.Prepared.StdinDir) that it gets as standard input, followed
+	// by its end; empty for a standard input that has ended already.
+	Stdin string `json:"stdin,omitempty"`
+	// OutputBytes is how much is kept of each of its standard output and its standard error; 0 for what is kept of every program.
+	OutputBytes int64 `json:"outputBytes,omitempty"`
 }
 
 // Process is a started submission.
@@ -74,6 +79,22 @@ type Process interface {
 	Began(after, at, until time.Time) (began time.Time, ok bool)
 	// ReadBytes is how much the submission has read so far, from the kernel; for progress.
 	ReadBytes() int64
+}
+
+// ServiceHost is a Pod that can start services beside the submission: every Pod of the driver is one.
+type ServiceHost interface {
+	// StartService starts a service that the scenario asks for in challenge.yaml. It returns when the service's process runs;
+	// whether it answers is for the caller to ask. The service ends with the pod. An error is a fault of ours.
+	StartService(ctx context.Context, s Service) error
+}
+
+// Service is one start of a service: a server of ours, such as a database, in a container of its own. Its memory and its CPU time are not
+// the submission's, and the submission can neither signal it nor read its environment.
+type Service struct {
+	Name        string            `json:"name"` // e.g. "postgres"
+	Env         map[string]string `json:"env"`  // what its image's start script reads: where to listen, secrets of this run
+	MemoryBytes int64             `json:"memoryBytes"`
+	DataBytes   int64             `json:"dataBytes"` // of its data, which are in memory and count as such
 }
 
 // abandonWithin bounds how long a killed submission may take to be gone.

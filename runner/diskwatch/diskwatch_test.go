@@ -110,9 +110,43 @@ func TestMainSaysWhenThereIsTooMuch(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "large"), 2<<20)
 	require.NoError(t, <-done)
-	var o Over
-	require.NoError(t, json.Unmarshal(out.Bytes(), &o))
-	assert.Greater(t, o.Bytes, int64(1<<20))
+	var s Said
+	require.NoError(t, json.Unmarshal(out.Bytes(), &s))
+	require.NotNil(t, s.Over)
+	assert.Greater(t, s.Over.Bytes, int64(1<<20))
+	assert.Nil(t, s.Room)
+}
+
+func TestMainSaysHowMuchRoomThereIs(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	dir := t.TempDir()
+	require.NoError(t, Main(t.Context(), []string{"-dir", dir, "-look"}, &out))
+	var s Said
+	require.NoError(t, json.Unmarshal(out.Bytes(), &s))
+	require.NotNil(t, s.Room)
+	assert.Nil(t, s.Over)
+	room, err := RoomOf(dir)
+	require.NoError(t, err)
+	assert.InEpsilon(t, room.Bytes, s.Room.Bytes, 0.5)
+	assert.False(t, s.Room.Full())
+}
+
+func TestFull(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		room Room
+		full bool
+	}{
+		{Room{Bytes: 1 << 40, Files: -1}, false},
+		{Room{Bytes: fullBytes, Files: fullFiles}, false},
+		{Room{Bytes: fullBytes - 1, Files: -1}, true},
+		{Room{Bytes: 0, Files: 1000}, true},
+		{Room{Bytes: 1 << 40, Files: fullFiles - 1}, true},
+		{Room{Bytes: 1 << 40, Files: 0}, true},
+	} {
+		assert.Equal(t, tt.full, tt.room.Full(), "%+v", tt.room)
+	}
 }
 
 func TestMainEndsWithItsContext(t *testing.T) {
@@ -122,7 +156,9 @@ func TestMainEndsWithItsContext(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, Main(ctx, []string{"-dir", t.TempDir(), "-bytes", "1", "-files", "1"}, &out))
 	assert.Empty(t, out.String())
-	for _, args := range [][]string{nil, {"-dir", "/tmp"}, {"-dir", "/nowhere-at-all", "-bytes", "1", "-files", "1"}, {"-what"}} {
+	for _, args := range [][]string{
+		nil, {"-dir", "/tmp"}, {"-look"}, {"-dir", "/nowhere-at-all", "-look"}, {"-dir", "/nowhere-at-all", "-bytes", "1", "-files", "1"}, {"-what"},
+	} {
 		require.Error(t, Main(t.Context(), args, &out), "%v", args)
 	}
 }

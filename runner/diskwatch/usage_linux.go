@@ -48,6 +48,19 @@ func Usage(dir, proc string, limits Limits) (Over, error) {
 	return c.Over, nil
 }
 
+// RoomOf asks for the room of a directory's file system.
+func RoomOf(dir string) (Room, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return Room{}, fmt.Errorf("ask for room of %s: %w", dir, err)
+	}
+	r := Room{Bytes: int64(s.Bavail) * s.Bsize, Files: -1}
+	if s.Files > 0 {
+		r.Files = int64(s.Ffree)
+	}
+	return r, nil
+}
+
 // walk counts what is in a directory. No link is followed, and no other file system entered.
 func (c *counter) walk(dir *os.File, depth int) {
 	if depth > maxDepth {

@@ -66,7 +66,7 @@ func (e *Engine) startAlone(ctx context.Context, role string, cfg *container.Con
 		stdout: runner.NewBoundedLog(limit), stderr: runner.NewBoundedLog(limit),
 		copied: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if err := c.start(ctx, cfg.Entrypoint); err != nil {
+	if err := c.start(ctx, cfg.Entrypoint, ""); err != nil {
 		return nil, errors.Join(fmt.Errorf("run bare: %w", err), c.Close(ctx))
 	}
 	return c, nil

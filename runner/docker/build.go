@@ -3,6 +3,7 @@ package docker
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +191,7 @@ func (b *build) step(ctx, limited context.Context, argv []string) (_ evidence.Bu
 		return evidence.BuildStep{}, errors.Join(err, b.e.removeContainer(ctx, id))
 	}
 	defer func() { err = errors.Join(err, c.Close(ctx)) }()
-	if err := c.start(ctx, argv); err != nil {
+	if err := c.start(ctx, argv, ""); err != nil {
 		return evidence.BuildStep{}, err
 	}
 	if err := b.noteStart(ctx, id); err != nil {
@@ -205,17 +206,20 @@ func (b *build) step(ctx, limited context.Context, argv []string) (_ evidence.Bu
 	}, nil
 }
 
-// await waits for the end of a step, and ends it when its time is over or its disk is full.
+// await waits for the end of a step, and ends it when its time is over or it has written too much.
 func (b *build) await(ctx, limited context.Context, c *candidate) (evidence.Exit, []evidence.LimitHit, error) {
 	began := time.Now()
 	watched, end := context.WithCancelCause(limited)
 	defer end(nil)
 	var written diskwatch.Over
+	var room *diskwatch.Room // when it had none
 	watch := make(chan error, 1)
 	go func() {
-		err := b.watchStep(watched, c, func(o diskwatch.Over) {
-			written = o
-			end(errTooMuchOnDisk)
+		err := b.watchStep(watched, c, func(s diskwatch.Said) {
+			if room = cmp.Or(s.Room, room); s.Over != nil {
+				written = *s.Over
+				end(errTooMuchOnDisk)
+			}
 		})
 		if err != nil {
 			end(err)
@@ -226,7 +230,7 @@ func (b *build) await(ctx, limited context.Context, c *candidate) (evidence.Exit
 	after := time.Since(began)
 	cause := context.Cause(watched)
 	// Kill first, look afterwards.
-	if err != nil && ctx.Err() == nil {
+	if err != nil && cause != nil && ctx.Err() == nil {
 		err = c.Close(ctx)
 	}
 	end(nil)
@@ -234,18 +238,31 @@ func (b *build) await(ctx, limited context.Context, c *candidate) (evidence.Exit
 	if err = errors.Join(err, werr); err != nil {
 		return evidence.Exit{}, nil, err
 	}
+	exit, hits := b.judge(res.Exit, cause, written, after)
+	if exit.Status == evidence.Signaled || exit.Status == evidence.TimedOut || exit.Status == evidence.Exited && !exit.OK() {
+		if err := b.roomFor(ctx, room); err != nil {
+			return evidence.Exit{}, nil, err
+		}
+	}
+	return exit, hits, nil
+}
+
+// judge says how a step ended: by itself, or by us for that cause, after that time and with so much written.
+func (b *build) judge(
+	exit evidence.Exit, cause error, written diskwatch.Over, after time.Duration,
+) (evidence.Exit, []evidence.LimitHit) {
 	switch {
 	case errors.Is(cause, errTooMuchOnDisk):
 		exit, hit := b.diskExit(written, after)
-		return exit, []evidence.LimitHit{hit}, nil
+		return exit, []evidence.LimitHit{hit}
 	case errors.Is(cause, errBuildTimeout):
 		exit := killed(evidence.TimedOut)
 		exit.Detail = fmt.Sprintf("All build steps together may take %s.", b.spec.Timeout)
-		return exit, []evidence.LimitHit{{Limit: evidence.LimitTime, AtSeconds: after.Seconds(), Allowed: int64(b.spec.Timeout)}}, nil
-	case res.Exit.Status == evidence.OOMKilled:
-		return res.Exit, []evidence.LimitHit{{Limit: evidence.LimitMemory, AtSeconds: after.Seconds(), Allowed: b.spec.MemoryBytes}}, nil
+		return exit, []evidence.LimitHit{{Limit: evidence.LimitTime, AtSeconds: after.Seconds(), Allowed: int64(b.spec.Timeout)}}
+	case exit.Status == evidence.OOMKilled:
+		return exit, []evidence.LimitHit{{Limit: evidence.LimitMemory, AtSeconds: after.Seconds(), Allowed: b.spec.MemoryBytes}}
 	}
-	return res.Exit, nil, nil
+	return exit, nil
 }
 
 // killed is the exit of a step that we have ended.

@@ -302,3 +302,21 @@ func TestBuildIsWatchedWithoutBeingDisturbed(t *testing.T) {
 		assert.Empty(t, s.Limits)
 	}
 }
+
+// TestBuildStepThatSomebodyElseEnds is about a step that hangs, and is stopped by hand.
+func TestBuildStepThatSomebodyElseEnds(t *testing.T) {
+	e := buildEngine(t)
+	ws := stageFiles(t, e, map[string]string{"package.json": `{"name":"app","version":"1.0.0"}`})
+	go func() {
+		for t.Context().Err() == nil {
+			out, err := exec.CommandContext(t.Context(), "docker", "ps", "-q",
+				"--filter", "label=assay.session="+e.cfg.Session, "--filter", "label=assay.role="+roleBuild).Output()
+			if id := strings.TrimSpace(string(out)); err == nil && id != "" {
+				_ = exec.CommandContext(t.Context(), "docker", "kill", id).Run()
+				return
+			}
+		}
+	}()
+	_, err := e.Build(t.Context(), ws, runner.BuildSpec{Steps: [][]string{{"node", "-e", "setTimeout(() => {}, 60000)"}}, Timeout: 50 * time.Second})
+	require.ErrorIs(t, err, runner.ErrMeddled)
+}

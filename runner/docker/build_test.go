@@ -12,6 +12,7 @@ import (
 
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/runner"
+	"github.com/assay-run/assay/runner/diskwatch"
 	"github.com/assay-run/assay/runner/egress"
 )
 
@@ -168,4 +169,18 @@ func TestEgressArgs(t *testing.T) {
 	e := &Engine{cfg: Config{Egress: Egress{Allow: []string{"https://files.example"}, Upstream: "http://proxy:8080"}}}
 	assert.Equal(t, []string{"-allow", "https://files.example", "-upstream", "http://proxy:8080"}, e.allowArgs())
 	assert.Empty(t, (&Engine{}).allowArgs())
+}
+
+func TestRoomForAStepThatFailed(t *testing.T) {
+	t.Parallel()
+	b := &build{spec: buildDefaults(runner.BuildSpec{})}
+	require.NoError(t, b.roomFor(t.Context(), &diskwatch.Room{Bytes: 1 << 30, Files: -1}))
+	for text, room := range map[string]diskwatch.Room{
+		"the disk of the container engine is full: the step failed, and 3 MiB were free meanwhile; a build may take 2048 MiB": {Bytes: 3 << 20, Files: -1},
+		"and 1024 MiB and 2 files were free meanwhile": {Bytes: 1 << 30, Files: 2},
+	} {
+		err := b.roomFor(t.Context(), &room)
+		require.ErrorIs(t, err, runner.ErrEngineFull)
+		require.ErrorContains(t, err, text)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,6 +41,7 @@ type candidate struct {
 	stop   context.CancelFunc // of the watch
 
 	copied chan struct{} // closed when nothing more is read from conn
+	fed    chan struct{} // closed when nothing more is written to conn; made by start
 	ended  chan struct{} // closed when result and err are set
 	result runner.CandidateResult
 	err    error
@@ -72,7 +75,7 @@ func (p *pod) StartCandidate(ctx context.Context, spec runner.CandidateSpec) (_ 
 		copied: make(chan struct{}),
 		ended:  make(chan struct{}),
 	}
-	if err := c.start(ctx, spec.Argv); err != nil {
+	if err := c.start(ctx, spec.Argv, spec.Stdin); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
 	}
 	p.add(c)
@@ -92,6 +95,9 @@ func candidateConfig(image string, spec runner.CandidateSpec) *container.Config 
 		WorkingDir:   appDir,
 		AttachStdout: true,
 		AttachStderr: true,
+		AttachStdin:  spec.Stdin != "",
+		OpenStdin:    spec.Stdin != "",
+		StdinOnce:    spec.Stdin != "",
 	}
 }
 
@@ -122,22 +128,33 @@ func (p *pod) candidateHost(ws *workspace, l runner.Limits) *container.HostConfi
 
 // start attaches, waits for the next exit, and starts the container, in this order: nothing is missed. The watch that
 // it begins ends by itself or by Close.
-func (c *candidate) start(ctx context.Context, argv []string) error {
+func (c *candidate) start(ctx context.Context, argv []string, stdin string) error {
+	c.fed = make(chan struct{})
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.stop = stop
 	waiting := make(chan client.ContainerWaitResult, 1)
 	go func() {
 		waiting <- c.e.cli.ContainerWait(watch, c.id, client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
 	}()
-	res, err := c.e.cli.ContainerAttach(ctx, c.id, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
+	res, err := c.e.cli.ContainerAttach(ctx, c.id, client.ContainerAttachOptions{
+		Stream: true, Stdin: stdin != "", Stdout: true, Stderr: true,
+	})
 	wait := <-waiting
 	if err != nil {
 		close(c.copied)
+		close(c.fed)
 		go c.abandon(wait)
 		return fault(ctx, "attach to candidate", err)
 	}
 	c.conn = res.HijackedResponse
 	go c.copyOutput()
+	input, err := openInput(stdin)
+	if err != nil {
+		close(c.fed)
+		go c.abandon(wait)
+		return err
+	}
+	go c.feed(input)
 
 	_, err = c.e.cli.ContainerStart(ctx, c.id, client.ContainerStartOptions{})
 	switch {
@@ -170,6 +187,30 @@ func (c *candidate) copyOutput() {
 	_, _ = stdcopy.StdCopy(c.stdout, c.stderr, c.conn.Reader)
 }
 
+// openInput opens what a candidate gets as standard input, nil for nothing.
+func openInput(name string) (*os.File, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open standard input: %w", err)
+	}
+	return f, nil
+}
+
+// feed writes the standard input and ends it. A program that does not read it, or ends before it has, is no fault: then the
+// connection is cut, by its end or by Close.
+func (c *candidate) feed(input *os.File) {
+	defer close(c.fed)
+	if input == nil {
+		return
+	}
+	defer input.Close()
+	_, _ = io.Copy(c.conn.Conn, input)
+	_ = c.conn.CloseWrite()
+}
+
 // watch waits for the end of the main process, then of its output, and sets the result.
 func (c *candidate) watch(ctx context.Context, wait client.ContainerWaitResult) {
 	defer close(c.ended)
@@ -195,12 +236,12 @@ func (c *candidate) watch(ctx context.Context, wait client.ContainerWaitResult) 
 }
 
 // errRemoved means that somebody else removed a container of ours. A submission cannot: it is told by its own exit.
-var errRemoved = fmt.Errorf("%w: somebody else removed the container of the submission", runner.ErrEngineFault)
+var errRemoved = fmt.Errorf("%w: it was removed", runner.ErrMeddled)
 
 // exit asks for what the code does not tell.
 func (c *candidate) exit(ctx context.Context, code int) (evidence.Exit, error) {
-	if code == 0 {
-		return exitOf(0, false), nil
+	if err := c.untouched(ctx); err != nil || code == 0 {
+		return exitOf(code, false), err
 	}
 	res, err := c.e.cli.ContainerInspect(ctx, c.id, client.ContainerInspectOptions{})
 	switch {
@@ -259,6 +300,7 @@ func (c *candidate) Close(ctx context.Context) error {
 			c.conn.Close()
 		}
 		<-c.copied
+		<-c.fed
 		<-c.ended
 		c.stop()
 	})

@@ -125,5 +125,5 @@ func (e *Engine) confine(ctx context.Context, role string, h *container.HostConf
 // besideSubmission says whether containers of that role run a submission or share namespaces with one. A runtime that brings a kernel of its
 // own could not share them with another runtime's, so the whole pod has the same, and so have build steps and what they reach on their loopback.
 func besideSubmission(role string) bool {
-	return slices.Contains([]string{roleDriver, roleCandidate, roleBuild, roleForward, roleDiskWatch}, role)
+	return slices.Contains([]string{roleDriver, roleCandidate, roleService, roleBuild, roleForward, roleDiskWatch}, role)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
 	"github.com/assay-run/assay/runner/runnertest"
@@ -33,6 +34,7 @@ func TestConformance(t *testing.T) {
 		session := "conformance"
 		return open(t, session, nil), runnertest.Fixture{
 			Session: session, Open: open, Left: left, Processes: true, Sandboxed: true, OOM: true,
+			Service: &workload.Service{Name: "redis", Env: map[string]string{"ASSAY_PORT": "6379", "ASSAY_PASSWORD": "secret"}},
 		}
 	})
 }

@@ -36,6 +36,7 @@ const (
 const (
 	roleDriver    = "driver"
 	roleCandidate = "candidate"
+	roleService   = "service"
 	roleOut       = "out"
 	roleWorkspace = "workspace"
 	roleStage     = "stage"

@@ -197,7 +197,7 @@ func (p *pod) close(ctx context.Context) error {
 	errs := make([]error, len(p.candidates)+1)
 	var wg sync.WaitGroup
 	for i, c := range p.candidates {
-		wg.Go(func() { errs[i] = c.Close(ctx) })
+		wg.Go(func() { errs[i] = errors.Join(c.Close(ctx), c.disturbed()) })
 	}
 	if p.id != "" {
 		wg.Go(func() { errs[len(errs)-1] = p.e.removeContainer(ctx, p.id) })

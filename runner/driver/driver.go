@@ -159,6 +159,8 @@ func (d *driver) serve(ctx context.Context) (err error) {
 			d.current().started(m)
 		case *protocol.CandidateExited:
 			d.current().exited(m)
+		case *protocol.ServiceStarted:
+			d.current().serviceStarted(m)
 		case *protocol.Stop:
 			return errStopped
 		default:

@@ -20,6 +20,7 @@ import (
 const (
 	maxExecutions = 4096
 	maxNotes      = 100
+	maxServices   = 8
 )
 
 // reportEvery is how often progress is sent at most.
@@ -40,7 +41,8 @@ type pod struct {
 	closed    bool
 	next      uint64
 	byRef     map[uint64]*execution
-	recorded  []*execution // that have a recorder
+	services  map[uint64]chan struct{} // closed when the service has started
+	recorded  []*execution             // that have a recorder
 	names     map[string]struct{}
 	notes     []string
 	progress  workload.Progress
@@ -54,7 +56,7 @@ func newPod(ctx context.Context, d *driver, r *protocol.Run) *pod {
 	ctx, stop := context.WithCancelCause(ctx)
 	p := &pod{
 		d: d, run: r, ctx: ctx, stop: stop,
-		byRef: map[uint64]*execution{}, names: map[string]struct{}{}, reporting: make(chan struct{}, 1),
+		byRef: map[uint64]*execution{}, services: map[uint64]chan struct{}{}, names: map[string]struct{}{}, reporting: make(chan struct{}, 1),
 	}
 	p.wg.Go(p.report)
 	return p
@@ -78,7 +80,7 @@ func (p *pod) Start(ctx context.Context, c workload.Command) (workload.Process, 
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
-	msg := &protocol.StartCandidate{Ref: e.ref, Name: c.Name, Args: c.Args, Env: maps.Clone(c.Env)}
+	msg := &protocol.StartCandidate{Ref: e.ref, Name: c.Name, Args: c.Args, Env: maps.Clone(c.Env), Stdin: c.Stdin, OutputBytes: c.OutputBytes}
 	if e.marker != "" {
 		if msg.Env == nil {
 			msg.Env = map[string]string{}
@@ -175,6 +177,45 @@ func (p *pod) find(ref uint64) *execution {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.byRef[ref]
+}
+
+// StartService implements workload.ServiceHost.
+func (p *pod) StartService(ctx context.Context, s workload.Service) error {
+	p.mu.Lock()
+	if p.closed || len(p.services) >= maxServices {
+		p.mu.Unlock()
+		return fmt.Errorf("start %s: the run is over, or has %d services already", s.Name, maxServices)
+	}
+	ref, started := uint64(len(p.services)+1), make(chan struct{})
+	p.services[ref] = started
+	p.mu.Unlock()
+	if err := p.d.conn.Send(&protocol.StartService{Ref: ref, Service: s}); err != nil {
+		return fmt.Errorf("start %s: %w", s.Name, err)
+	}
+	select {
+	case <-started:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("start %s: %w", s.Name, context.Cause(ctx))
+	}
+}
+
+// serviceStarted passes on what the host says. A host that says it twice, or of a service nobody asked for, is ignored.
+func (p *pod) serviceStarted(m *protocol.ServiceStarted) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	started := p.services[m.Ref]
+	if started == nil {
+		return
+	}
+	select {
+	case <-started:
+	default:
+		close(started)
+	}
 }
 
 // Paths are directories as the submission sees them, and the driver too.

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	_ "embed"
 	"encoding/binary"
 	"errors"
@@ -130,7 +131,10 @@ const settleWithin = 2 * time.Second
 // endQueue puts a connection that says nothing behind those that wait to be accepted. A process may have connected, sent all
 // and ended before the recorder had its turn: receive takes the first in the queue, and ours only when there is no other.
 func (r *Recorder) endQueue() {
-	conn, err := net.DialTimeout("tcp4", r.listener.Addr().String(), settleWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp4", r.listener.Addr().String())
 	if err != nil {
 		return // the first has been accepted: nothing listens any more
 	}

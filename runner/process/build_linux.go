@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/runner"
+	"github.com/assay-run/assay/runner/diskwatch"
 )
 
 // Bounds of a build where the spec sets none.
@@ -105,5 +109,20 @@ func (e *Engine) buildStep(ctx context.Context, ws *workspace, argv []string, en
 		step.Exit.Status = evidence.TimedOut
 		step.Exit.Detail = "The build took longer than it may."
 	}
-	return step, nil
+	if step.Exit.OK() {
+		return step, nil
+	}
+	return step, hadRoom(ws.app())
+}
+
+// hadRoom says whether a step that failed had room to write to; that it had not is the machine's fault.
+func hadRoom(dir string) error {
+	room, err := diskwatch.RoomOf(dir)
+	if err != nil {
+		return fmt.Errorf("after a step that failed: %w", err)
+	}
+	if room.Full() {
+		return fmt.Errorf("a step failed, and the disk is full: %w", &fs.PathError{Op: "build in", Path: dir, Err: unix.ENOSPC})
+	}
+	return nil
 }

@@ -50,9 +50,15 @@ func (p *pod) StartCandidate(ctx context.Context, spec runner.CandidateSpec) (ru
 		stdout: runner.NewBoundedLog(limits.OutputBytes),
 		stderr: runner.NewBoundedLog(limits.OutputBytes),
 	}
+	input, err := openInput(spec.Stdin)
+	if err != nil {
+		return nil, fmt.Errorf("start candidate %s: %w", spec.Name, err)
+	}
+	defer input.Close() // of nothing too
 	run, err := p.e.spawn(command{
-		argv: spec.Argv,
-		dir:  ws.app(),
+		argv:  spec.Argv,
+		stdin: input,
+		dir:   ws.app(),
 		env: merge(map[string]string{
 			"PATH": p.e.cfg.Path, "HOME": p.tmp(), "TMPDIR": p.tmp(), "LANG": "C.UTF-8", "TZ": "UTC",
 		}, spec.Env, map[string]string{markerName: p.marker}),
@@ -72,6 +78,18 @@ func (p *pod) StartCandidate(ctx context.Context, spec runner.CandidateSpec) (ru
 	c.run = run
 	p.candidates = append(p.candidates, c)
 	return c, nil
+}
+
+// openInput opens what a candidate gets as standard input, nil for nothing.
+func openInput(name string) (*os.File, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open standard input: %w", err)
+	}
+	return f, nil
 }
 
 // pointApp makes Paths().App lead to the workspace.

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -229,6 +230,16 @@ func TestBuildNothing(t *testing.T) {
 	_, err = e.Build(cancelled, ws, runner.BuildSpec{Steps: [][]string{{"sleep", "1000"}}})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, ws.Close(t.Context()))
+}
+
+func TestStepThatFailsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, hadRoom(t.TempDir()))
+	err := hadRoom("/proc/sys/fs") // a file system of the kernel's own has no room
+	require.ErrorIs(t, err, unix.ENOSPC)
+	var path *fs.PathError
+	require.ErrorAs(t, err, &path, "so that people are told which disk it is")
+	assert.Equal(t, "/proc/sys/fs", path.Path)
 }
 
 func TestParseCores(t *testing.T) {

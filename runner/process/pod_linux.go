@@ -141,6 +141,11 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// StartService fails: a service needs a container of its own.
+func (p *pod) StartService(_ context.Context, s workload.Service) (runner.Service, error) {
+	return nil, fmt.Errorf("start %s: %w, because it runs no containers; use --engine docker", s.Name, runner.ErrNoServices)
+}
+
 func (p *pod) Driver() io.ReadWriter { return p.stream }
 
 func (p *pod) DriverLog() string { return p.log.Log().Text }

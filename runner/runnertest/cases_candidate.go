@@ -81,6 +81,41 @@ func testOutput(t *testing.T, s *suite) {
 	assert.True(t, strings.HasSuffix(res.Stdout.Text, "x\nlast line\n"))
 }
 
+func testStdin(t *testing.T, s *suite) {
+	ctx := deadline(t)
+	pod, _ := s.open(ctx, t)
+	dir := t.TempDir()
+	for _, size := range []int{0, 6, 3 << 20} {
+		name := filepath.Join(dir, jsonText(size))
+		require.NoError(t, os.WriteFile(name, []byte(strings.Repeat("x", size)), 0o644))
+		for how, want := range map[string]string{
+			"stream": jsonText(size) + "\n", "fd": jsonText(size) + "\n", "/dev/stdin": jsonText(size) + "\n", "ignore": "",
+		} {
+			spec := s.spec("stdin.mjs", how)
+			spec.Stdin = name
+			c, err := pod.StartCandidate(ctx, spec)
+			require.NoError(t, err)
+			began := time.Now()
+			res := result(ctx, t, c)
+			assert.Equal(t, exited(0), res.Exit, "%s of %d: %s", how, size, res.Stderr.Text)
+			assert.Equal(t, want, res.Stdout.Text, "%s of %d", how, size)
+			assert.Less(t, time.Since(began), caseTimeout/4, "it ends when the program does")
+			require.NoError(t, c.Close(ctx))
+		}
+	}
+	assert.Equal(t, "0\n", s.run(ctx, t, pod, "stdin.mjs", "fd").Stdout.Text, "without one it has ended already")
+
+	hung := s.spec("hang.mjs")
+	hung.Stdin = filepath.Join(dir, jsonText(3<<20))
+	c, err := pod.StartCandidate(ctx, hung)
+	require.NoError(t, err)
+	require.NoError(t, c.Close(ctx), "who does not read it can be ended")
+	missing := s.spec("exit.mjs", "0")
+	missing.Stdin = filepath.Join(dir, "missing")
+	_, err = pod.StartCandidate(ctx, missing)
+	require.Error(t, err, "an input that is not there is a fault of ours")
+}
+
 func testEnvironment(t *testing.T, s *suite) {
 	ctx := deadline(t)
 	pod, _ := s.open(ctx, t)

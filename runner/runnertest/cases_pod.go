@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/runnertest/lines"
 )
@@ -148,6 +149,38 @@ func (s *suite) aloneIn(ctx context.Context, name string) (err error) {
 		return errors.Join(fmt.Errorf("pod of %s has the files %q", name, a.Names), err)
 	}
 	return nil
+}
+
+func testService(t *testing.T, s *suite) {
+	ctx, before := deadline(t), s.left(t)
+	pod, driver := s.open(ctx, t)
+	held := s.left(t)
+	service, err := pod.StartService(ctx, *s.fixture.Service)
+	require.NoError(t, err)
+	assert.Len(t, s.left(t), len(held)+1)
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	_, err = service.Wait(short)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "it runs")
+	assert.True(t, s.run(ctx, t, pod, "exit.mjs", "0").Exit.OK(), "and a candidate beside it")
+	a, err := driver.Ask(lines.Request{Op: lines.OpEcho, Text: "alive"})
+	require.NoError(t, err)
+	assert.Equal(t, "alive", a.Text)
+	require.NoError(t, pod.Close(ctx))
+	assert.Equal(t, before, s.left(t))
+	_, err = service.Wait(ctx)
+	require.NoError(t, err, "its end is known")
+	_, err = pod.StartService(ctx, *s.fixture.Service)
+	require.Error(t, err, "a closed pod starts nothing")
+}
+
+func testNoServices(t *testing.T, s *suite) {
+	ctx, before := deadline(t), s.left(t)
+	pod, _ := s.open(ctx, t)
+	_, err := pod.StartService(ctx, workload.Service{Name: "postgres"})
+	require.ErrorIs(t, err, runner.ErrNoServices)
+	require.NoError(t, pod.Close(ctx))
+	assert.Equal(t, before, s.left(t))
 }
 
 func testSweep(t *testing.T, s *suite) {

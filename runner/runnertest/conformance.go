@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/runnertest/lines"
 )
@@ -30,6 +31,8 @@ type Fixture struct {
 	Processes bool
 	// Sandboxed says that the data directory cannot be written to.
 	Sandboxed bool
+	// Service is one that the engine can start, with what it needs; nil where the engine has none and says so.
+	Service *workload.Service
 	// OOM says that the engine enforces the memory limit.
 	OOM bool
 }
@@ -74,6 +77,7 @@ func Conformance(t *testing.T, open func(t *testing.T) (runner.Engine, Fixture))
 		{"reports signals", !fixture.Processes, testSignals},
 		{"reports a command that cannot be executed", !fixture.Processes, testNotStarted},
 		{"captures output and bounds it", false, testOutput},
+		{"gives standard input", !fixture.Processes, testStdin},
 		{"sets environment and working directory", !fixture.Processes, testEnvironment},
 		{"offers data", false, testData},
 		{"shares the output directory with the driver", false, testOut},
@@ -84,6 +88,8 @@ func Conformance(t *testing.T, open func(t *testing.T) (runner.Engine, Fixture))
 		{"leaves nothing when cancelled half-way", false, testCancelOpen},
 		{"leaves nothing when a start is cancelled", false, testCancelStart},
 		{"keeps pods apart", false, testConcurrentPods},
+		{"starts a service that ends with its pod", fixture.Service == nil, testService},
+		{"refuses a service", fixture.Service != nil, testNoServices},
 		{"sweeps what dead sessions left", false, testSweep},
 		{"reports the end at the memory limit", !fixture.OOM, testOOM},
 	} {

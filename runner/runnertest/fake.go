@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner"
 )
 
@@ -45,11 +46,13 @@ type Fake struct {
 	Driver DriverFunc
 	// Program chooses what a candidate does.
 	Program func(runner.CandidateSpec) Program
+	// Service chooses what a service does; one that runs until the end of its pod when nil.
+	Service func(workload.Service) Program
 	// BuildResult is what Build returns.
 	BuildResult evidence.Build
 
-	// StageError, BuildError, PodError and StartError make the call fail.
-	StageError, BuildError, PodError, StartError error
+	// StageError, BuildError, PodError, StartError and ServiceError make the call fail.
+	StageError, BuildError, PodError, StartError, ServiceError error
 	// DriverGarbage is read from each driver before its own words.
 	DriverGarbage []byte
 	// DriverCut ends each driver's output with io.ErrUnexpectedEOF after so many bytes; 0 for never.
@@ -59,6 +62,7 @@ type Fake struct {
 	mu      sync.Mutex
 	down    bool
 	started []runner.CandidateSpec
+	serving []workload.Service
 	pods    []runner.PodSpec
 }
 
@@ -77,6 +81,13 @@ func (f *Fake) Started() []runner.CandidateSpec {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.started)
+}
+
+// Services lists the services that were started so far, in order.
+func (f *Fake) Services() []workload.Service {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.serving)
 }
 
 // Pods lists the pods that were opened so far, in order.

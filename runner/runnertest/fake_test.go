@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/workload"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/runnertest/lines"
 )
@@ -79,7 +80,7 @@ func TestFakeConformance(t *testing.T) {
 		}
 		main := &Fake{Session: "main", Machine: machine, Dir: dir, Driver: serveLines, Program: twin}
 		return main, Fixture{
-			Session: "main", Open: open,
+			Session: "main", Open: open, Service: &workload.Service{Name: "postgres"},
 			Left: func(_ *testing.T, session string) []string { return main.Left(session) },
 		}
 	})

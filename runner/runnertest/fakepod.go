@@ -187,6 +187,29 @@ func (p *fakePod) StartCandidate(ctx context.Context, spec runner.CandidateSpec)
 	return c, nil
 }
 
+// StartService plays a service, which is told to nobody but Services.
+func (p *fakePod) StartService(ctx context.Context, s workload.Service) (runner.Service, error) {
+	if err := p.f.ready(ctx, "start service", p.f.ServiceError); err != nil {
+		return nil, err
+	}
+	program := Hangs()
+	if p.f.Service != nil {
+		program = p.f.Service(s)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errors.New("start service: pod is closed")
+	}
+	c, life := newProcess(p, runner.CandidateSpec{Name: s.Name, Env: s.Env})
+	p.candidates = append(p.candidates, c)
+	p.f.mu.Lock()
+	p.f.serving = append(p.f.serving, s)
+	p.f.mu.Unlock()
+	c.run(life, program)
+	return c, nil
+}
+
 // Close ends the driver and the candidates and removes the directory.
 func (p *fakePod) Close(ctx context.Context) error {
 	p.once.Do(func() {

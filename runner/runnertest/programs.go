@@ -27,6 +27,17 @@ for (let left = Number(bytes); left > 0; ) {
 }
 writeSync(1, '\nlast line\n');
 `,
+		"stdin.mjs": `import { readFileSync } from 'node:fs';
+
+const [, , how] = process.argv;
+if (how === 'stream') {
+  let bytes = 0;
+  for await (const chunk of process.stdin) bytes += chunk.length;
+  console.log(bytes);
+} else if (how !== 'ignore') {
+  console.log(readFileSync(how === 'fd' ? 0 : how).length);
+}
+`,
 		"env.mjs": `console.log(JSON.stringify({ cwd: process.cwd(), env: process.env, args: process.argv.slice(2) }));
 `,
 		"data.mjs": `import { readFileSync, writeFileSync } from 'node:fs';

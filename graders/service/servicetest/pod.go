@@ -36,6 +36,7 @@ func (p *Pod) Start(ctx context.Context, c workload.Command) (workload.Process, 
 	if err != nil {
 		return nil, err
 	}
+	f.listener = l
 	f.server = &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	go func() { _ = f.server.Serve(l) }()
 	go func() {
@@ -67,14 +68,17 @@ type process struct {
 	name   string
 	pod    *Pod
 	server *http.Server
-	done   chan struct{}
-	once   sync.Once
-	killed atomic.Bool
+	// listener is closed too: the server does not know it yet when the process ends at once, and the next one wants its port.
+	listener net.Listener
+	done     chan struct{}
+	once     sync.Once
+	killed   atomic.Bool
 }
 
 func (f *process) close() {
 	f.once.Do(func() {
 		_ = f.server.Close()
+		_ = f.listener.Close()
 		close(f.done)
 	})
 }

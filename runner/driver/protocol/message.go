@@ -19,6 +19,7 @@ const (
 	KindCandidateStarted
 	KindCandidateExited
 	KindStop
+	KindServiceStarted
 )
 
 // Kinds that go from the driver to the host.
@@ -30,6 +31,7 @@ const (
 	KindLog
 	KindResult
 	KindFailure
+	KindStartService
 )
 
 // Message is the payload of a frame.
@@ -98,10 +100,25 @@ type StartCandidate struct {
 	Name string            `json:"name"` // of the Execution; unique in the run
 	Args []string          `json:"args"`
 	Env  map[string]string `json:"env"`
+	// Stdin names the file of the run's input directory that it gets as standard input; empty for none.
+	Stdin string `json:"stdin,omitempty"`
+	// OutputBytes is how much is kept of each of its streams; 0 for the limit of the run.
+	OutputBytes int64 `json:"outputBytes,omitempty"`
 	// ProbePort is where the driver listens for the probe of this process; 0 when it does not.
 	ProbePort int `json:"probePort"`
 	// DiagnosePort is where the driver records for the diagnosis of this process; 0 when it does not.
 	DiagnosePort int `json:"diagnosePort,omitempty"`
+}
+
+// StartService asks for a service in the pod. Ref is unique among those of the session.
+type StartService struct {
+	Ref     uint64           `json:"ref"`
+	Service workload.Service `json:"service"`
+}
+
+// ServiceStarted answers StartService. A service that cannot be started ends the run instead.
+type ServiceStarted struct {
+	Ref uint64 `json:"ref"`
 }
 
 // Kill asks the engine to end a candidate that the driver could not end itself.
@@ -166,6 +183,12 @@ func (*Result) Kind() Kind { return KindResult }
 // Kind implements Message.
 func (*Failure) Kind() Kind { return KindFailure }
 
+// Kind implements Message.
+func (*StartService) Kind() Kind { return KindStartService }
+
+// Kind implements Message.
+func (*ServiceStarted) Kind() Kind { return KindServiceStarted }
+
 // fromHost says which way a kind goes.
 func (k Kind) fromHost() bool { return k < KindWelcome }
 
@@ -196,6 +219,10 @@ func newMessage(k Kind) (Message, error) {
 		return new(Result), nil
 	case KindFailure:
 		return new(Failure), nil
+	case KindStartService:
+		return new(StartService), nil
+	case KindServiceStarted:
+		return new(ServiceStarted), nil
 	}
 	return nil, fmt.Errorf("%w: %d", ErrUnexpected, k)
 }

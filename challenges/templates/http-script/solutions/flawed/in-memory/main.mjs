@@ -1,0 +1,32 @@
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+
+const notes = new Map();
+
+function send(res, status, body, headers = {}) {
+  res.writeHead(status, { 'content-type': 'application/json', ...headers });
+  res.end(JSON.stringify(body));
+}
+
+async function read(req) {
+  let text = '';
+  for await (const chunk of req) text += chunk;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+createServer(async (req, res) => {
+  if (req.url === '/healthz') return send(res, 200, { ok: true });
+  if (req.method === 'POST' && req.url === '/notes') {
+    const body = await read(req);
+    if (typeof body?.text !== 'string') return send(res, 400, { title: 'text is missing' });
+    const note = { id: randomUUID(), text: body.text };
+    notes.set(note.id, note);
+    return send(res, 201, note, { location: `/notes/${note.id}` });
+  }
+  const note = req.method === 'GET' && notes.get(req.url.replace('/notes/', ''));
+  return note ? send(res, 200, note) : send(res, 404, { title: 'not found' });
+}).listen(process.env.PORT);

@@ -1,0 +1,77 @@
+package exactlyonce
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// settings is "with:" of a scenario.
+type settings struct {
+	seconds int // for which messages are published
+	rate    int // messages a second
+	kills   int
+	stall   time.Duration // of the database
+}
+
+// Bounds of the settings. Leases of a killed process come back after visibility, so the last kill is that long before the end.
+const (
+	minSeconds, maxSeconds = 10, 600
+	minRate, maxRate       = 50, 2000
+	maxKills               = 3
+	maxStallMs             = 4000
+)
+
+// parseSettings reads "with:". Errors name the key.
+func parseSettings(with map[string]any) (settings, error) {
+	var s settings
+	var stallMs int
+	fields := []struct {
+		name      string
+		to        *int
+		low, high int
+	}{
+		{"seconds", &s.seconds, minSeconds, maxSeconds},
+		{"rate", &s.rate, minRate, maxRate},
+		{"kills", &s.kills, 1, maxKills},
+		{"stallMs", &stallMs, 0, maxStallMs},
+	}
+	known := map[string]bool{}
+	for _, f := range fields {
+		known[f.name] = true
+		n, ok := whole(with[f.name])
+		if !ok || n < f.low || n > f.high {
+			return s, fmt.Errorf("with.%s: must be a whole number from %d to %d, not %v", f.name, f.low, f.high, with[f.name])
+		}
+		*f.to = n
+	}
+	for key := range with {
+		if !known[key] {
+			return s, fmt.Errorf("with.%s: unknown setting; there are seconds, rate, kills and stallMs", key)
+		}
+	}
+	s.stall = time.Duration(stallMs) * time.Millisecond
+	return s, nil
+}
+
+// whole reads a number as YAML gives it.
+func whole(v any) (int, bool) {
+	f := math.NaN()
+	switch v := v.(type) {
+	case int:
+		f = float64(v)
+	case int64:
+		f = float64(v)
+	case uint64:
+		f = float64(v)
+	case float64:
+		f = v
+	}
+	return int(f), f == math.Trunc(f) && math.Abs(f) < 1<<31
+}
+
+// Check implements graders.Grader.
+func (*Grader) Check(with map[string]any) error {
+	_, err := parseSettings(with)
+	return err
+}
