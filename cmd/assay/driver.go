@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"io"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
-	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/graders/debugservice"
 	"github.com/assay-run/assay/graders/exactlyonce"
@@ -30,17 +28,8 @@ import (
 func allGraders() []graders.Grader {
 	return []graders.Grader{
 		logaggregate.New(), surgepricing.New(), exportstream.New(), resilienthome.New(), exactlyonce.New(),
-		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(), debugservice.New(builtin("debug-slow-service")),
+		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(), debugservice.New(),
 	}
-}
-
-// builtin is the folder of a challenge that the binary carries.
-func builtin(id string) fs.FS {
-	files, err := fs.Sub(challenges.Builtin(), id)
-	if err != nil { // only a malformed name is an error
-		return challenges.Builtin()
-	}
-	return files
 }
 
 // driverCommand is what runs inside a pod, as process 1. People have no use for it.

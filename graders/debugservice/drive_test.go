@@ -54,7 +54,7 @@ func TestDriveHostile(t *testing.T) {
 				raw, err := json.Marshal(params{Kind: k, Seed: []byte("seed"), Rate: 50, OpenNs: time.Second, FullNs: time.Second, TimeoutNs: 9 * time.Second})
 				require.NoError(t, err)
 				began := time.Now()
-				list, err := New(nil).Drive(t.Context(), p, raw)
+				list, err := New().Drive(t.Context(), p, raw)
 				require.NoError(t, err)
 				assert.Less(t, time.Since(began), time.Minute)
 				require.Len(t, list, 1)
@@ -64,7 +64,7 @@ func TestDriveHostile(t *testing.T) {
 				if k == kindLoad {
 					with["rate"], with["seconds"], with["fullSeconds"] = 50, 1, 1
 				}
-				m, err := New(nil).Measure(evidence.Run{Scenario: string(k), Executions: list}, prepared(t, with).Truth)
+				m, err := New().Measure(evidence.Run{Scenario: string(k), Executions: list}, prepared(t, with).Truth)
 				require.NoError(t, err)
 				if k == kindChecks {
 					assert.InDelta(t, 16, m.Values[metricRemaining], 0)
@@ -84,6 +84,6 @@ func TestDriveHostile(t *testing.T) {
 			})
 		}
 	}
-	_, err := New(nil).Drive(t.Context(), &pod{out: t.TempDir()}, []byte(`{"kind": "fast"}`))
+	_, err := New().Drive(t.Context(), &pod{out: t.TempDir()}, []byte(`{"kind": "fast"}`))
 	require.ErrorContains(t, err, `kind "fast" is unknown`)
 }

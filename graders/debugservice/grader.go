@@ -2,7 +2,6 @@ package debugservice
 
 import (
 	"encoding/json"
-	"io/fs"
 
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/graders/signs"
@@ -12,16 +11,16 @@ import (
 // Name is what a scenario calls this workload.
 const Name = "debug-service"
 
-// Grader implements graders.Grader.
-type Grader struct{ challenge fs.FS }
+// Grader implements graders.Grader. It has no state.
+type Grader struct{}
 
 var (
-	_ graders.Grader       = (*Grader)(nil)
+	_ graders.Settings     = (*Grader)(nil)
 	_ graders.HandInReader = (*Grader)(nil)
 )
 
-// New returns the grader. challenge is the folder that has the forms.
-func New(challenge fs.FS) *Grader { return &Grader{challenge} }
+// New returns the grader.
+func New() *Grader { return &Grader{} }
 
 // Name implements workload.Workload.
 func (*Grader) Name() string { return Name }

@@ -160,7 +160,7 @@ func driven(t *testing.T, files map[string][]byte, p params) (evidence.Execution
 	p.Seed = []byte("0123456789abcdef0123456789abcdef")
 	raw, err := json.Marshal(p)
 	require.NoError(t, err)
-	list, err := New(os.DirFS(challenge)).Drive(t.Context(), pod, raw)
+	list, err := New().Drive(t.Context(), pod, raw)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	var f facts

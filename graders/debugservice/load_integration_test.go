@@ -22,7 +22,7 @@ func TestLoad(t *testing.T) {
 		assert.Equal(t, f.Load.Due, f.Load.Good, "every answer fits into what a load reads")
 		text, err := json.Marshal(truth{Kind: kindLoad, Answers: answers()})
 		require.NoError(t, err)
-		m, err := New(nil).Measure(evidence.Run{Scenario: "load", Executions: []evidence.Execution{e}}, text)
+		m, err := New().Measure(evidence.Run{Scenario: "load", Executions: []evidence.Execution{e}}, text)
 		require.NoError(t, err)
 		assert.Empty(t, m.Findings)
 		assert.InDelta(t, 0, m.Values[metricWrong], 0)

@@ -12,6 +12,7 @@ import (
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/forms"
+	"github.com/assay-run/assay/internal/schemas"
 )
 
 // healthy are the readings of a service without causes.
@@ -55,7 +56,7 @@ func runOf(t *testing.T, f facts, change func(*evidence.Execution)) evidence.Run
 
 func prepared(t *testing.T, with map[string]any) graders.Prepared {
 	t.Helper()
-	p, err := New(os.DirFS(challenge)).Prepare(t.Context(), graders.Preparation{With: with, Seed: []byte("seed")})
+	p, err := New().Prepare(t.Context(), graders.Preparation{Files: os.DirFS(challenge), With: with, Seed: []byte("seed")})
 	require.NoError(t, err)
 	return p
 }
@@ -111,7 +112,7 @@ func TestMeasureChecks(t *testing.T) {
 			if tt.facts != nil {
 				tt.facts(&f)
 			}
-			m, err := New(nil).Measure(runOf(t, f, tt.exec), p.Truth)
+			m, err := New().Measure(runOf(t, f, tt.exec), p.Truth)
 			require.NoError(t, err)
 			assert.Equal(t, tt.codes, codesOf(m), "%v", m.Findings)
 			for name, want := range tt.want {
@@ -119,7 +120,7 @@ func TestMeasureChecks(t *testing.T) {
 			}
 		})
 	}
-	_, err := New(nil).Measure(evidence.Run{}, p.Truth)
+	_, err := New().Measure(evidence.Run{}, p.Truth)
 	require.ErrorContains(t, err, "not of this workload")
 }
 
@@ -132,14 +133,14 @@ func TestMeasureLoad(t *testing.T) {
 		Due: 500, Good: 500, P50Ns: 1e6, P99Ns: 2e7, FullSeconds: 2, FullGood: 500,
 		Answers: map[string]map[string]int{"price/eur": {right: 990, "200 beef": 3}, "summary/c-3": {"200 other": 7}},
 	}}
-	m, err := New(nil).Measure(runOf(t, f, nil), p.Truth)
+	m, err := New().Measure(runOf(t, f, nil), p.Truth)
 	require.NoError(t, err)
 	assert.Equal(t, []string{codeWrongOutput}, codesOf(m))
 	for name, want := range map[string]float64{metricWrong: 3, metricP99: 2e7, metricRate: 250, metricCPU: 4e6} {
 		assert.InDelta(t, want, m.Values[name], 1e-9, name)
 	}
 	f.Load.Answers["price/eur"] = map[string]int{right: 1}
-	m, err = New(nil).Measure(runOf(t, f, nil), p.Truth)
+	m, err = New().Measure(runOf(t, f, nil), p.Truth)
 	require.NoError(t, err)
 	assert.Empty(t, m.Findings, "points that came late are no wrong answer under load")
 }
@@ -215,7 +216,7 @@ func TestReadHandIn(t *testing.T) {
 					f.Checks[c.name] = c.slow()
 				}
 			}
-			m, err := New(nil).ReadHandIn(tt.files, runOf(t, f, nil), p.Truth)
+			m, err := New().ReadHandIn(tt.files, runOf(t, f, nil), p.Truth)
 			require.NoError(t, err)
 			assert.InDelta(t, tt.f1, m.Values[metricF1], 1e-9)
 			require.Len(t, m.Cases, 1)
@@ -224,20 +225,20 @@ func TestReadHandIn(t *testing.T) {
 		})
 	}
 	load := prepared(t, map[string]any{"kind": "load", "rate": 100, "seconds": 5, "fullSeconds": 2})
-	m, err := New(nil).ReadHandIn(nil, runOf(t, good(), nil), load.Truth)
+	m, err := New().ReadHandIn(nil, runOf(t, good(), nil), load.Truth)
 	require.NoError(t, err)
 	assert.Empty(t, m.Values, "a diagnosis is judged once, beside the checks")
 }
 
 // FuzzHandIn reads what a candidate hands in: the figures are shares, whatever it is.
 func FuzzHandIn(f *testing.F) {
-	p, err := New(os.DirFS(challenge)).Prepare(f.Context(), graders.Preparation{With: map[string]any{"kind": "checks"}})
+	p, err := New().Prepare(f.Context(), graders.Preparation{Files: os.DirFS(challenge), With: map[string]any{"kind": "checks"}})
 	require.NoError(f, err)
 	f.Add(`{"form": 0}`, `[{"cause": "n-plus-one", "file": "src/services/orders.js", "line": 1e300, "evidence": "x"}]`)
 	f.Add(`{"form": -1}`, `null`)
 	f.Add(`[]`, `[null, {}]`)
 	f.Fuzz(func(t *testing.T, form, diagnosis string) {
-		m, err := New(nil).ReadHandIn(handIn(form, diagnosis), runOf(t, good(), nil), p.Truth)
+		m, err := New().ReadHandIn(handIn(form, diagnosis), runOf(t, good(), nil), p.Truth)
 		require.NoError(t, err)
 		for name, v := range m.Values {
 			assert.True(t, v >= 0 && v <= 1, "%s is %v", name, v)
@@ -247,7 +248,18 @@ func FuzzHandIn(f *testing.F) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	g := New(nil)
+	g := New()
+	used, err := g.CheckFiles(map[string]any{"kind": "checks"}, os.DirFS(challenge))
+	require.NoError(t, err)
+	assert.Contains(t, used, "forms/gzip-sync.txt")
+	assert.Len(t, used, 18)
+	used, err = g.CheckFiles(map[string]any{"kind": "load", "rate": 100, "seconds": 2, "fullSeconds": 2}, os.DirFS(challenge))
+	require.NoError(t, err)
+	assert.Empty(t, used)
+	_, err = g.CheckFiles(map[string]any{"kind": "checks"}, os.DirFS("."))
+	require.Error(t, err)
+	_, err = schemas.Compile("settings", g.SettingsSchema())
+	require.NoError(t, err)
 	require.NoError(t, g.Check(map[string]any{"kind": "checks"}))
 	require.NoError(t, g.Check(map[string]any{"kind": "load", "rate": uint64(100), "seconds": 2.5, "fullSeconds": int64(2)}))
 	for want, with := range map[string]map[string]any{

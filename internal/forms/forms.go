@@ -59,6 +59,23 @@ func Has(challenge fs.FS) bool {
 	return err == nil
 }
 
+// Files are the paths of what forms are made from, beside the base.
+func Files(challenge fs.FS) ([]string, error) {
+	var list []string
+	err := fs.WalkDir(challenge, path.Dir(Manifest), func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("list forms: %w", err)
+		case len(list) >= maxFiles:
+			return fmt.Errorf("list forms: more than %d files", maxFiles)
+		case !d.IsDir():
+			list = append(list, name)
+		}
+		return nil
+	})
+	return list, err
+}
+
 // Load reads the forms of the challenge in a folder, and checks that every piece fits.
 func Load(challenge fs.FS) (*Set, error) {
 	data, err := fs.ReadFile(challenge, Manifest)
