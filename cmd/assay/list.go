@@ -83,11 +83,24 @@ func (a *app) startCommand() *cobra.Command {
 			if err := startChallenge(ch, args[1]); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s\n\n  read      %s\n  practise  assay run %s --mode quick\n",
-				ch.Title, filepath.Join(args[1], "BRIEF.md"), args[1])
+			fmt.Fprintf(a.out, "%s\n\n  read      %s\n  practise  assay run %s --mode quick%s\n",
+				ch.Title, filepath.Join(args[1], "BRIEF.md"), args[1], a.challengesFlags())
 			return nil
 		},
 	}
+}
+
+// challengesFlags are the flags that name the folders of challenges again, for a command that is suggested. Those of the environment
+// need none.
+func (a *app) challengesFlags() string {
+	if !a.challengesGiven {
+		return ""
+	}
+	var b strings.Builder
+	for _, dir := range a.challengeDirs {
+		b.WriteString(" --challenges " + dir)
+	}
+	return b.String()
 }
 
 // startChallenge copies starter and brief into dir, which must be empty or new: nothing of the candidate is overwritten.

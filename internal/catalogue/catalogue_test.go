@@ -116,3 +116,21 @@ func TestWorkloads(t *testing.T) {
 	_, err = Workloads([]WorkloadDoc{{Name: "bad", Settings: []byte(`{`)}})
 	require.Error(t, err)
 }
+
+// TestCodes names every code and every skill, on the page and on the terminal.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	skills := challenges.Skills()
+	assert.Contains(t, skills, "api-design")
+	page := Codes(evidence.Codes(), skills)
+	var screen strings.Builder
+	require.NoError(t, CodesText(&screen, evidence.Codes(), skills, 80))
+	for _, c := range evidence.Codes() {
+		assert.Contains(t, page, "| `"+c.Code+"` | "+cell(c.Engineer)+" |")
+		assert.Contains(t, screen.String(), "  "+c.Code+"\n")
+	}
+	for _, s := range skills {
+		assert.Contains(t, page, "`"+s+"`")
+		assert.Contains(t, screen.String(), s)
+	}
+}

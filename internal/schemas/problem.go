@@ -83,6 +83,9 @@ func Choices(found string, allowed []string) string {
 	return "; allowed: " + list
 }
 
+// Nearest returns the name that is a small typing mistake away from found, or nothing.
+func Nearest(found string, names []string) string { return nearest(found, names) }
+
 // nearest returns the name that is a small typing mistake away from found, or nothing. Between very short names every
 // other one is near.
 func nearest(found string, names []string) string {
