@@ -34,9 +34,9 @@ type Grader interface {
 // HandInReader is a Grader that also judges files of the submission as they were handed in, such as a diagnosis. What is said in them is no
 // measurement, so no run is asked for it.
 type HandInReader interface {
-	// ReadHandIn judges the files of the submission; truth is that of one scenario. Its measures are added to those of each of the
-	// candidate's runs on the scenario. It is pure; its error means that truth is not its own.
-	ReadHandIn(files []evidence.SourceFile, truth json.RawMessage) (evidence.Measures, error)
+	// ReadHandIn judges the files of the submission beside one of its runs; truth is that of the run's scenario. Its measures are added to
+	// those of the run. It is pure; its error means that run or truth is not its own.
+	ReadHandIn(files []evidence.SourceFile, run evidence.Run, truth json.RawMessage) (evidence.Measures, error)
 }
 
 // Preparation is what Prepare gets.

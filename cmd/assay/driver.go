@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/graders"
+	"github.com/assay-run/assay/graders/debugservice"
 	"github.com/assay-run/assay/graders/exactlyonce"
 	"github.com/assay-run/assay/graders/exportstream"
 	"github.com/assay-run/assay/graders/fileio"
@@ -27,7 +28,7 @@ import (
 func allGraders() []graders.Grader {
 	return []graders.Grader{
 		logaggregate.New(), surgepricing.New(), exportstream.New(), resilienthome.New(), exactlyonce.New(),
-		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(),
+		fileio.NewStdio(), fileio.NewFiles(), httpscript.New(), httpthresholds.New(), debugservice.New(),
 	}
 }
 

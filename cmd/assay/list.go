@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/internal/forms"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -70,17 +72,22 @@ func writeChallengesJSON(a *app, all []*challenges.Challenge) error {
 }
 
 func (a *app) startCommand() *cobra.Command {
-	return &cobra.Command{
+	form := -1
+	c := &cobra.Command{
 		Use:     "start ID DIR",
 		Short:   "Begin a challenge: put its brief and starter into a new folder",
 		Example: "  assay start log-aggregate work\n  less work/BRIEF.md\n  assay run work --mode quick",
 		Args:    cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			ch, err := a.challenge(args[0])
 			if err != nil {
 				return err
 			}
-			if err := startChallenge(ch, args[1]); err != nil {
+			chosen, err := chooseForm(ch, form, cmd.Flags().Changed("form"))
+			if err != nil {
+				return err
+			}
+			if err := startChallenge(ch, args[1], chosen); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "%s\n\n  read      %s\n  practise  assay run %s --mode quick%s\n",
@@ -88,6 +95,8 @@ func (a *app) startCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().IntVar(&form, "form", form, "form of a challenge whose starter has several (default: drawn)")
+	return c
 }
 
 // challengesFlags are the flags that name the folders of challenges again, for a command that is suggested. Those of the environment
@@ -103,8 +112,31 @@ func (a *app) challengesFlags() string {
 	return b.String()
 }
 
-// startChallenge copies starter and brief into dir, which must be empty or new: nothing of the candidate is overwritten.
-func startChallenge(ch *challenges.Challenge, dir string) error {
+// chooseForm is the form of the starter; nil for a challenge that has only one.
+func chooseForm(ch *challenges.Challenge, asked int, given bool) (map[string][]byte, error) {
+	if !forms.Has(ch.Files) {
+		if given {
+			return nil, usagef("Leave out --form.", "%s has only one form", ch.ID)
+		}
+		return nil, nil
+	}
+	set, err := forms.Load(ch.Files)
+	if err != nil {
+		return nil, fmt.Errorf("load forms of %s: %w", ch.ID, err)
+	}
+	if !given {
+		asked = rand.IntN(set.Count()) //nolint:gosec // nothing depends on that nobody can guess it
+	}
+	if asked < 0 || asked >= set.Count() {
+		return nil, usagef(fmt.Sprintf("Choose 0 to %d, or leave it out.", set.Count()-1), "there is no form %d of %s", asked, ch.ID)
+	}
+	files, _, err := set.Form(asked)
+	return files, err
+}
+
+// startChallenge copies starter and brief into dir, which must be empty or new: nothing of the candidate is overwritten. form are the files of
+// one form, in place of the starter; nil for the starter itself.
+func startChallenge(ch *challenges.Challenge, dir string, form map[string][]byte) error {
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 {
 		return usagef("Choose a new folder.", "%s is not empty", dir)
@@ -112,11 +144,16 @@ func startChallenge(ch *challenges.Challenge, dir string) error {
 	if err != nil && !os.IsNotExist(err) {
 		return usagef("Choose another folder.", "read %s: %w", dir, err)
 	}
-	starter, err := fs.Sub(ch.Files, "starter")
-	if err != nil {
-		return fmt.Errorf("open starter: %w", err)
+	if form != nil {
+		err = writeForm(form, dir)
+	} else {
+		var starter fs.FS
+		if starter, err = fs.Sub(ch.Files, "starter"); err != nil {
+			return fmt.Errorf("open starter: %w", err)
+		}
+		err = copyTree(starter, dir)
 	}
-	if err := copyTree(starter, dir); err != nil {
+	if err != nil {
 		return usagef("Choose a folder that you can write to.", "%w", err)
 	}
 	brief, err := fs.ReadFile(ch.Files, "brief.md")
@@ -125,6 +162,20 @@ func startChallenge(ch *challenges.Challenge, dir string) error {
 	}
 	if err := os.WriteFile(filepath.Join(dir, "BRIEF.md"), brief, 0o644); err != nil {
 		return fmt.Errorf("write brief: %w", err)
+	}
+	return nil
+}
+
+// writeForm writes the files of a form into the new directory dst.
+func writeForm(files map[string][]byte, dst string) error {
+	for name, data := range files {
+		target := filepath.Join(dst, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		if err := os.WriteFile(target, data, 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
 	}
 	return nil
 }

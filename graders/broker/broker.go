@@ -87,7 +87,7 @@ type Broker struct {
 	counts  Counts
 	events  []Event
 	dropped int
-	now     int // requests at the moment
+	now     int     // requests at the moment
 	catch   *caught // nil when acks go on
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -85,6 +86,9 @@ type asked struct {
 	body string
 }
 
+// errTooLarge is why an answer counts as none.
+var errTooLarge = fmt.Errorf("an answer of %d bytes or more", bodyLimit)
+
 // asking uses a connection for each request, so nothing is sent twice. It is not package exchange, which keeps text: exports are binary.
 var asking = &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10}
 
@@ -113,6 +117,9 @@ func ask(ctx context.Context, addr string, c call, id string) asked {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit))
+	if err == nil && len(body) == bodyLimit {
+		err = errTooLarge
+	}
 	if err != nil {
 		return failed(err)
 	}

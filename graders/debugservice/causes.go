@@ -38,13 +38,26 @@ type cause struct {
 	what  string // the reading, with %s for the figure and for the limit
 }
 
+// timed says whether the reading is of times, which the machine can spoil: such a check is made again, up to so many times in all, until one
+// says that the cause is gone. Where it is there, none does: its readings are far on the other side of the limit.
+func (c cause) timed() bool {
+	switch c.name {
+	case pbkdf2Sync, jsonParse, regex, gzipSync, missingIndex, quadratic, syncLogging, threadpool, gcGarbage:
+		return true
+	}
+	return false
+}
+
+// maxTries is how often a check is made at most.
+const maxTries = 3
+
 // causes are all 16, in the order of their checks.
 func causes() []cause {
 	return []cause{
-		{pbkdf2Sync, false, 0.5, codeLoopBlocked, "While logins are checked, GET /healthz waits %s of the time that one login takes"},
+		{pbkdf2Sync, false, 1, codeLoopBlocked, "While logins are checked, GET /healthz waits %s of the time that one login takes"},
 		{jsonParse, false, 4, codeLoopBlocked, "A shipping quote takes %s times as long as reading a shipment"},
 		{regex, false, 5, codeLoopBlocked, "An address of 24 letters without @ takes %s times as long to refuse as one of 10"},
-		{gzipSync, false, 0.5, codeLoopBlocked, "While exports are made, GET /healthz waits %s of the time that one export takes"},
+		{gzipSync, false, 1, codeLoopBlocked, "While exports are made, GET /healthz waits %s of the time that one export takes"},
 		{nPlusOne, false, 2, codeNPlusOne, "The orders of a customer with many take %s times as many calls of the items service as those of one with few"},
 		{missingIndex, false, 3.5, codeSlow, "Finding a shipment by its tracking number takes %s times as long as by its id"},
 		{quadratic, false, 4, codeLoopBlocked, "A basket of 5,000 different articles takes %s times as long as one with 5,000 lines of one article"},
@@ -54,7 +67,7 @@ func causes() []cause {
 		{noKeepAlive, false, 0.4, codeConnStorm, "For each product, %s connections to the review service are opened"},
 		{retryStorm, false, 2.1, codeRetryStorm, "A customer whose points do not come costs %s calls of the loyalty service"},
 		{syncLogging, true, 0.9, codeLoopBlocked, "While nobody reads the audit log, %s of the requests are answered"},
-		{threadpool, false, 2.5, codeSlow, "A login beside 24 invoices takes %s times as long as alone"},
+		{threadpool, false, 5, codeSlow, "24 invoices at once take %s times as long as one login, which is one derivation of a key"},
 		{gcGarbage, false, 4, codeSlow, "The report by country takes %s times as long as the one by carrier"},
 		{dnsPerCall, false, 0.4, codeSlow, "For each price in another currency, %s names are looked up"},
 	}

@@ -34,7 +34,7 @@ func TestAnswers(t *testing.T) {
 	for _, c := range causes() {
 		v := f.Checks[c.name]
 		require.NotNil(t, v)
-		t.Logf("%-22s %8.3f / %8.3f = %7.3f  %s", c.name, v.Value, v.Base, v.Value/v.Base, v.Failed)
+		t.Logf("%-22s %8.3f / %8.3f = %7.3f  %s %v", c.name, v.Value, v.Base, v.Value/v.Base, v.Failed, v.Before)
 		assert.Empty(t, c.judge(v), c.name)
 	}
 }

@@ -17,6 +17,8 @@ type reading struct {
 	Base  float64 `json:"base"`
 	// Failed is why there is none: a request of the check was not answered as it must.
 	Failed string `json:"failed,omitempty"`
+	// Before are readings of the same check that were made again, without those of their own.
+	Before []reading `json:"before,omitempty"`
 }
 
 // bench is a running submission with everything around it.
@@ -24,7 +26,6 @@ type bench struct {
 	addr  string
 	up    *upstreams
 	audit *auditLog
-	pool  map[string]call
 }
 
 // failure is a request of a check that was not answered as it must.
@@ -56,8 +57,19 @@ func checkOf(name string) check {
 // settle is left between two checks, so that nothing of the one before is under way.
 const settle = 60 * time.Millisecond
 
-// run makes one check.
-func (b *bench) run(ctx context.Context, name string) *reading {
+// run makes one check, again where times may have been spoilt.
+func (b *bench) run(ctx context.Context, c cause) *reading {
+	v := b.once(ctx, c.name)
+	for c.timed() && len(v.Before) < maxTries-1 && ctx.Err() == nil && c.judge(v) != "" {
+		next := b.once(ctx, c.name)
+		next.Before = append(v.Before, reading{Value: v.Value, Base: v.Base, Failed: v.Failed})
+		v = next
+	}
+	return v
+}
+
+// once makes one check once.
+func (b *bench) once(ctx context.Context, name string) *reading {
 	service.Pause(ctx, settle)
 	value, base, err := checkOf(name)(ctx, b)
 	switch {
@@ -155,18 +167,26 @@ func (b *bench) beside(ctx context.Context, calls []call, status int) (float64, 
 	return middle(waits), failed
 }
 
-func (b *bench) shipment(ctx context.Context) (float64, error) {
-	return b.median(ctx, 15, http.StatusOK, func(i int) call { return get("", "", fmt.Sprintf("/shipments/s-%d", 9_000+i), 0) })
+// compare takes the quickest of n requests of each of two kinds, in turn: what else the machine does makes a request slower and never quicker.
+// One of each goes ahead.
+func (b *bench) compare(ctx context.Context, n, status int, one, other func(i int) call) (value, base float64, err error) {
+	var took [2][]float64
+	for i := range n + 1 {
+		for k, make1 := range []func(int) call{one, other} {
+			a, err := b.want(ctx, make1(i), status)
+			if err != nil {
+				return 0, 0, err
+			}
+			if i > 0 {
+				took[k] = append(took[k], a.Took)
+			}
+		}
+	}
+	return slices.Min(took[0]), slices.Min(took[1]), nil
 }
 
-// against is the median of some requests beside that of reading a shipment, which is next to nothing.
-func (b *bench) against(ctx context.Context, n, status int, make1 func(i int) call) (value, base float64, err error) {
-	if base, err = b.shipment(ctx); err != nil {
-		return 0, 0, err
-	}
-	value, err = b.median(ctx, n, status, make1)
-	return value, base, err
-}
+// shipment is reading a shipment, which is next to nothing.
+func shipment(i int) call { return get("", "", fmt.Sprintf("/shipments/s-%d", 9_000+i), 0) }
 
 func loginCall(i int) call {
 	who := loginCustomers()[i%len(loginCustomers())]
@@ -190,23 +210,19 @@ func checkLogins(ctx context.Context, b *bench) (value, base float64, err error)
 }
 
 func checkQuotes(ctx context.Context, b *bench) (value, base float64, err error) {
-	return b.against(ctx, 9, http.StatusOK, func(i int) call {
+	quote := func(i int) call {
 		return get("", "", fmt.Sprintf("/shipping/quote?country=%s&postcode=%05d&grams=900", countries()[i%12], 10_000+i*777), 0)
-	})
+	}
+	return b.compare(ctx, 12, http.StatusOK, quote, shipment)
 }
 
 func checkTypos(ctx context.Context, b *bench) (value, base float64, err error) {
-	short := func(i int) call {
-		return post("", "", "/newsletter", map[string]any{"email": typo(10, fmt.Sprint("short", i)) + "!"}, 0)
+	of := func(letters int) func(int) call {
+		return func(i int) call {
+			return post("", "", "/newsletter", map[string]any{"email": typo(letters, fmt.Sprint(letters, "-", i)) + "!"}, 0)
+		}
 	}
-	long := func(i int) call {
-		return post("", "", "/newsletter", map[string]any{"email": typo(24, fmt.Sprint("long", i)) + "!"}, 0)
-	}
-	if base, err = b.median(ctx, 9, http.StatusBadRequest, short); err != nil {
-		return 0, 0, err
-	}
-	value, err = b.median(ctx, 2, http.StatusBadRequest, long)
-	return value, base, err
+	return b.compare(ctx, 6, http.StatusBadRequest, of(24), of(10))
 }
 
 func exportCall(i int) call {
@@ -242,17 +258,15 @@ func checkOrders(ctx context.Context, b *bench) (value, base float64, err error)
 }
 
 func checkTracking(ctx context.Context, b *bench) (value, base float64, err error) {
-	return b.against(ctx, 9, http.StatusOK, func(i int) call { return get("", "", "/shipments?tracking="+tracking(50_000+i*91), 0) })
+	found := func(i int) call { return get("", "", "/shipments?tracking="+tracking(30_000+i*91), 0) }
+	return b.compare(ctx, 12, http.StatusOK, found, shipment)
 }
 
 func checkBaskets(ctx context.Context, b *bench) (value, base float64, err error) {
-	one := post("", "", "/baskets/price", basketOf(5_000, false), 0)
-	many := post("", "", "/baskets/price", basketOf(5_000, true), 0)
-	if base, err = b.median(ctx, 5, http.StatusOK, func(int) call { return one }); err != nil {
-		return 0, 0, err
+	of := func(distinct bool) func(int) call {
+		return func(i int) call { return post("", "", "/baskets/price", basketOf(5_000+i, distinct), 0) }
 	}
-	value, err = b.median(ctx, 3, http.StatusOK, func(int) call { return many })
-	return value, base, err
+	return b.compare(ctx, 5, http.StatusOK, of(true), of(false))
 }
 
 func checkRelated(ctx context.Context, b *bench) (value, base float64, err error) {
@@ -291,7 +305,7 @@ func checkReviews(ctx context.Context, b *bench) (value, base float64, err error
 }
 
 func checkPoints(ctx context.Context, b *bench) (value, base float64, err error) {
-	const n = 3
+	const n = 2
 	from := b.up.mark()
 	for i := range n {
 		if _, err := b.want(ctx, get("", "", fmt.Sprintf("/customers/c-%d/summary", 200+4*i), 0), http.StatusOK); err != nil {
@@ -304,7 +318,7 @@ func checkPoints(ctx context.Context, b *bench) (value, base float64, err error)
 const (
 	// auditHeld is how long nobody reads the audit log, auditAsked how many requests there are meanwhile: together they write more than a pipe
 	// holds, also one that could not be made small.
-	auditHeld  = 1500 * time.Millisecond
+	auditHeld  = time.Second
 	auditAsked = 240
 )
 
@@ -314,7 +328,12 @@ func checkAudit(ctx context.Context, b *bench) (value, base float64, err error) 
 	b.audit.hold()
 	answered := 0
 	for i := range auditAsked {
-		a := ask(within, b.addr, get("", "", fmt.Sprintf("/shipments/s-%d", 1+i), 0), "")
+		c := get("", "", fmt.Sprintf("/shipments/s-%d", 1+i), 0)
+		a := ask(within, b.addr, c, "")
+		if a.Error == "" && a.Status != http.StatusOK {
+			b.audit.release()
+			return 0, 0, &failure{c, a.seen}
+		}
 		if a.Error != "" {
 			break
 		}
@@ -330,29 +349,16 @@ func checkInvoices(ctx context.Context, b *bench) (value, base float64, err erro
 	if base, err = b.median(ctx, 3, http.StatusCreated, loginCall); err != nil {
 		return 0, 0, err
 	}
-	var failed error
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		failed = b.atOnce(ctx, several(24, func(i int) call { return get("", "", fmt.Sprintf("/orders/o-%d/invoice", 2_000+i), 0) }), http.StatusOK)
-	})
-	service.Pause(ctx, probeEvery)
-	a, err := b.want(ctx, loginCall(1), http.StatusCreated)
-	wg.Wait()
-	if err == nil {
-		err = failed
-	}
-	return a.Took, base, err
+	began := time.Now()
+	err = b.atOnce(ctx, several(24, func(i int) call { return get("", "", fmt.Sprintf("/orders/o-%d/invoice", 2_000+i), 0) }), http.StatusOK)
+	return time.Since(began).Seconds(), base, err
 }
 
 func checkReports(ctx context.Context, b *bench) (value, base float64, err error) {
 	report := func(name string) func(int) call {
 		return func(i int) call { return get("", "", fmt.Sprintf("/reports/%s?month=2025-%02d", name, 1+i%12), 0) }
 	}
-	if base, err = b.median(ctx, 5, http.StatusOK, report("carriers")); err != nil {
-		return 0, 0, err
-	}
-	value, err = b.median(ctx, 5, http.StatusOK, report("countries"))
-	return value, base, err
+	return b.compare(ctx, 7, http.StatusOK, report("countries"), report("carriers"))
 }
 
 func checkPrices(ctx context.Context, b *bench) (value, base float64, err error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/assay-run/assay/graders/service"
@@ -102,6 +103,10 @@ func (d *driver) script(ctx context.Context) {
 			return
 		}
 		a := ask(ctx, d.svc.Addr, c, caseID(i))
+		// Whether points come in time is also the machine's doing, so who has none is asked again.
+		for tries := 0; tries < 2 && c.forgiving() && c.Takes != loyaltyTimeout && strings.Contains(a.body, `"available":false`); tries++ {
+			a = ask(ctx, d.svc.Addr, c, caseID(i))
+		}
 		d.facts.Cases[c.Name] = &a.seen
 		d.tell("script", i+1, len(all), "requests")
 	}
@@ -175,7 +180,7 @@ func (d *driver) checks(ctx context.Context) {
 		if len(d.params.Only) > 0 && !slices.Contains(d.params.Only, c.name) {
 			continue
 		}
-		d.facts.Checks[c.name] = b.run(ctx, c.name)
+		d.facts.Checks[c.name] = b.run(ctx, c)
 		d.tell("checks", i+1, len(all), "checks")
 	}
 }

@@ -30,22 +30,24 @@ type entry struct {
 }
 
 // ReadHandIn implements graders.HandInReader: it judges diagnosis.json by the form that assay.json says.
-func (*Grader) ReadHandIn(files []evidence.SourceFile, raw json.RawMessage) (evidence.Measures, error) {
-	var t truth
-	if err := json.Unmarshal(raw, &t); err != nil {
-		return evidence.Measures{}, fmt.Errorf("read truth of %s: %w", Name, err)
-	}
+// Causes that the code has and that form does not make it worth less, down to nothing: who names another form than the code's gains nothing.
+func (*Grader) ReadHandIn(files []evidence.SourceFile, ev evidence.Run, raw json.RawMessage) (evidence.Measures, error) {
 	m := evidence.Measures{Values: map[string]float64{}}
-	if t.Kind != kindChecks {
-		return m, nil
+	r, err := read(ev, raw)
+	if err != nil || r.truth.Kind != kindChecks {
+		return m, err
 	}
-	places, lost := t.formOf(files)
+	places, lost := r.truth.formOf(files)
 	var list []entry
 	if lost == "" {
 		list, lost = readDiagnosis(files)
 	}
 	right, details := rate(list, places)
 	causes := max(len(distinct(places)), 1)
+	if foreign := r.foreign(places); len(list) > 0 && foreign > 0 {
+		right *= 1 - min(float64(foreign)/float64(causes), 1)
+		details = append(details, fmt.Sprintf("The code has %d causes that its form does not have.", foreign))
+	}
 	m.Values[metricF1] = 2 * right / float64(len(list)+causes)
 	m.Values[metricPrecision] = right / float64(max(len(list), 1))
 	m.Values[metricRecall] = right / float64(causes)
@@ -57,6 +59,17 @@ func (*Grader) ReadHandIn(files []evidence.SourceFile, raw json.RawMessage) (evi
 		Right: lost == "" && m.Values[metricF1] == 1, Detail: lost,
 	}}
 	return m, nil
+}
+
+// foreign is how many causes were found by their checks that the form does not have.
+func (r *run) foreign(places []forms.Place) (n int) {
+	form := distinct(places)
+	for _, c := range causes() {
+		if v := r.facts.Checks[c.name]; v != nil && v.Failed == "" && !form[c.name] && c.judge(v) != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // formOf are the places of the form that assay.json names; lost says why there are none.

@@ -23,11 +23,9 @@ import (
 	"github.com/assay-run/assay/internal/workload"
 )
 
-const challengeDir = "../../challenges/debug-slow-service"
-
 // modules installs the packages of the service once, and returns their folder.
 var modules = sync.OnceValues(func() (string, error) {
-	lock, err := os.ReadFile(filepath.Join(challengeDir, "solutions/reference/package-lock.json"))
+	lock, err := os.ReadFile(filepath.Join(challenge, "solutions/reference/package-lock.json"))
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +43,7 @@ var modules = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		data, err := os.ReadFile(filepath.Join(challengeDir, "solutions/reference", name))
+		data, err := os.ReadFile(filepath.Join(challenge, "solutions/reference", name))
 		if err != nil {
 			return "", err
 		}
@@ -78,7 +76,7 @@ func write(t *testing.T, files map[string][]byte) string {
 
 func set(t *testing.T) *forms.Set {
 	t.Helper()
-	s, err := forms.Load(os.DirFS(challengeDir))
+	s, err := forms.Load(os.DirFS(challenge))
 	require.NoError(t, err)
 	return s
 }
@@ -162,7 +160,7 @@ func driven(t *testing.T, files map[string][]byte, p params) (evidence.Execution
 	p.Seed = []byte("0123456789abcdef0123456789abcdef")
 	raw, err := json.Marshal(p)
 	require.NoError(t, err)
-	list, err := New(os.DirFS(challengeDir)).Drive(t.Context(), pod, raw)
+	list, err := New().Drive(t.Context(), pod, raw)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	var f facts

@@ -33,9 +33,11 @@ func mixture() []struct {
 }
 
 const (
-	// fullClients ask in the second part of the load, each for the next thing when it has its answer.
-	fullClients = 24
-	fullRate    = 2_000 // due a second there, which is always more than is taken
+	// fullClients ask in the second part of the load, each for the next thing when it has its answer: few enough that waiting costs answers too.
+	fullClients = 10
+	// loadWithin is how long a client waits under load, and what a request that failed is counted as.
+	loadWithin = 10 * time.Second
+	fullRate   = 2_000 // due a second there, which is always more than is taken
 	// maxDigests bounds the different answers to one call that are counted apart.
 	maxDigests = 4
 	// overflow is where others are counted.
@@ -86,8 +88,13 @@ func (t *tally) add(name string, a wire.Answer) {
 	of[key]++
 }
 
+// warmUpWithin bounds the warm-up; the load comes in any case.
+const warmUpWithin = 10 * time.Second
+
 // warmUp asks everything of the mixture once.
 func (d *driver) warmUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, warmUpWithin)
+	defer cancel()
 	for _, c := range pool() {
 		if ctx.Err() != nil {
 			return
@@ -102,7 +109,7 @@ func (d *driver) warmUp(ctx context.Context) {
 func (d *driver) options(list []call, t *tally, rate float64, long time.Duration, inFlight int) httpload.Options {
 	return httpload.Options{
 		Addr: d.svc.Addr, Start: time.Now(), Schedule: httpload.Schedule{Steps: []httpload.Step{{Rate: rate, For: long}}},
-		MaxInFlight: inFlight, Stolen: d.svc.Process.Stolen,
+		Timeout: loadWithin, MaxInFlight: inFlight, Stolen: d.svc.Process.Stolen,
 		Request: func(i int) httpload.Request {
 			c := list[i%len(list)]
 			r := httpload.Request{Method: c.Method, Path: c.Path, Body: []byte(c.Body)}
@@ -127,9 +134,8 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 	p := d.params
 	list := mix(p.Seed, int(p.Rate*p.OpenNs.Seconds())+1)
 	open := d.options(list, t, p.Rate, p.OpenNs, 128)
-	stop := d.stutter(ctx)
+	defer d.stutter(ctx)()
 	result, err := httpload.Run(ctx, open)
-	stop()
 	if err != nil {
 		return evidence.Series{}, fmt.Errorf("run load: %w", err)
 	}
@@ -153,12 +159,18 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 	return curve, nil
 }
 
-// beyond are quantiles of what requests waited more than the services behind them take.
+// beyond are quantiles of what requests waited more than the services behind them take. Those that are work by themselves are left out:
+// what they do to others is seen at the others.
 func beyond(r *httpload.Result, list []call) (p50, p99 int64) {
 	var waits []time.Duration
 	for i := range r.Records {
-		if one := &r.Records[i]; one.Outcome != httpload.Cut {
-			waits = append(waits, max(one.Latency-list[i%len(list)].Takes, 0))
+		one, c := &r.Records[i], &list[i%len(list)]
+		switch {
+		case c.heavy():
+		case one.Outcome != httpload.Good: // to be turned away at once is no quick answer, and neither is none in the time of the run
+			waits = append(waits, loadWithin)
+		default:
+			waits = append(waits, max(one.Latency-c.Takes, 0))
 		}
 	}
 	slices.Sort(waits)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/assay-run/assay/graders"
@@ -31,14 +32,14 @@ type truth struct {
 }
 
 // Prepare implements graders.Grader. There are no input files.
-func (g *Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepared, error) {
+func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepared, error) {
 	s, err := parseSettings(p.With)
 	if err != nil {
 		return graders.Prepared{}, fmt.Errorf("prepare %s: %w", Name, err)
 	}
 	t := truth{Kind: s.kind, Answers: answers()}
 	if s.kind == kindChecks {
-		if t.Forms, err = g.places(); err != nil {
+		if t.Forms, err = places(p.Files); err != nil {
 			return graders.Prepared{}, fmt.Errorf("prepare %s: %w", Name, err)
 		}
 	}
@@ -54,8 +55,8 @@ func (g *Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prep
 }
 
 // places are those of every form.
-func (g *Grader) places() ([][]forms.Place, error) {
-	set, err := forms.Load(g.challenge)
+func places(challenge fs.FS) ([][]forms.Place, error) {
+	set, err := forms.Load(challenge)
 	if err != nil {
 		return nil, err
 	}

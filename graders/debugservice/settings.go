@@ -1,9 +1,14 @@
 package debugservice
 
 import (
+	"bytes"
+	_ "embed"
 	"fmt"
+	"io/fs"
 	"math"
 	"time"
+
+	"github.com/assay-run/assay/internal/forms"
 )
 
 // kind is what a scenario does.
@@ -79,6 +84,26 @@ func number64(v any) float64 {
 		return v
 	}
 	return math.NaN()
+}
+
+// schema is the JSON Schema of the settings.
+//
+//go:embed settings.schema.json
+var schema []byte
+
+// SettingsSchema implements graders.Settings.
+func (*Grader) SettingsSchema() []byte { return bytes.Clone(schema) }
+
+// CheckFiles implements graders.Settings: the forms decide what a diagnosis is compared with.
+func (*Grader) CheckFiles(with map[string]any, files fs.FS) ([]string, error) {
+	s, err := parseSettings(with)
+	if err != nil || s.kind != kindChecks {
+		return nil, err
+	}
+	if _, err := forms.Load(files); err != nil {
+		return nil, err
+	}
+	return forms.Files(files)
 }
 
 // Check implements graders.Grader.

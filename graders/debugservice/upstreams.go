@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -177,7 +178,7 @@ func item(id string) map[string]any {
 }
 
 func itemsAnswer(c upstream.Call) any {
-	if c.Method != "POST" {
+	if c.Method != http.MethodPost {
 		return item(last(c.Path))
 	}
 	var asked struct {

@@ -31,6 +31,8 @@ const (
 	warm = time.Second
 	// closeWithin is the contract's time from the moment a client has left to the end of its source's connection.
 	closeWithin = time.Second
+	// leakAfter is from when on a connection that is still open has been forgotten: until then it may be closed late.
+	leakAfter = 5 * time.Second
 	// lookEvery is how often it is looked at what is held of each export.
 	lookEvery = 50 * time.Millisecond
 	// deathGrace is how long clients may go on to read what a process that ended has left in the kernel.
@@ -314,9 +316,9 @@ func (d *driver) lookAtStreams(now time.Time) {
 	}
 }
 
-// untilClosed waits until every source is closed whose client has left, or until it is too late for that.
+// untilClosed waits until every source is closed whose client has left, or has been forgotten.
 func (d *driver) untilClosed(ctx context.Context) {
-	for end := time.Now().Add(closeWithin + 200*time.Millisecond); time.Now().Before(end) && ctx.Err() == nil; service.Pause(ctx, lookEvery) {
+	for end := time.Now().Add(leakAfter + 200*time.Millisecond); time.Now().Before(end) && ctx.Err() == nil; service.Pause(ctx, lookEvery) {
 		open := false
 		d.mu.Lock()
 		for _, s := range d.streams {

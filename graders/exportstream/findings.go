@@ -10,7 +10,7 @@ import (
 )
 
 // findings are the reason codes of a run.
-func (r *run) findings(leaving []evidence.Case) []evidence.Finding {
+func (r *run) findings(left []departure) []evidence.Finding {
 	var list []evidence.Finding
 	add := func(code, detail string, at float64) {
 		list = append(list, evidence.Finding{Code: code, Scenario: r.scenario, Execution: execution, Detail: detail, AtSeconds: at})
@@ -25,8 +25,9 @@ func (r *run) findings(leaving []evidence.Case) []evidence.Finding {
 	if n, first := r.silentFailures(); n > 0 {
 		add(codeTruncation, fmt.Sprintf("%s of a source ended as if the export were complete. The first: %s", counted(n, "failure"), first), -1)
 	}
-	if leaks, first := lostCases(leaving); leaks >= 2 && 2*leaks >= len(leaving) {
-		add(codeSourceLeak, fmt.Sprintf("Of %d exports whose client left, %d still had a connection to the source a second later. The first: %s", len(leaving), leaks, first), -1)
+	if n, all, first := leaks(left); n >= 2 && 2*n >= all {
+		add(codeSourceLeak, fmt.Sprintf("Of %d exports whose client left, %d still had a connection to the source %.0f s later. The first: %s",
+			all, n, leakAfter.Seconds(), first), -1)
 	}
 	if n, first := r.hanging(); n > 0 && death.Code == "" {
 		add(codeHang, fmt.Sprintf("%s did not end. The first: %s", counted(n, "export"), first), -1)
@@ -118,15 +119,19 @@ func (r *run) hanging() (n int, first string) {
 	return n, first
 }
 
-// lostCases counts the cases that are lost.
-func lostCases(list []evidence.Case) (n int, first string) {
-	for _, c := range list {
-		if c.Right {
+// leaks counts the departures after which the source stays: not those that were slow to tell it, because there was so much else to do.
+func leaks(list []departure) (n, all int, first string) {
+	for _, d := range list {
+		if !d.judged {
+			continue
+		}
+		all++
+		if d.late >= 0 && d.late <= leakAfter {
 			continue
 		}
 		if n++; n == 1 {
-			first = c.Name + ": " + c.Detail
+			first = d.spec.ID + ": " + d.detail()
 		}
 	}
-	return n, first
+	return n, all, first
 }

@@ -49,7 +49,8 @@ func (r *run) measure() evidence.Measures {
 	m := evidence.Measures{Values: map[string]float64{}}
 	m.Cases = r.bytesCases()
 	m.Values[metricBytes] = share(m.Cases)
-	leaving := r.leavingCases()
+	departures := r.departures()
+	leaving := leavingCases(departures)
 	if len(leaving) > 0 {
 		m.Values[metricClosed] = share(leaving)
 	}
@@ -66,7 +67,7 @@ func (r *run) measure() evidence.Measures {
 		}
 	}
 	r.resources(&m)
-	m.Findings = r.findings(leaving)
+	m.Findings = r.findings(departures)
 	return m
 }
 
@@ -230,9 +231,19 @@ func (s *spec) ending(r *result) string {
 	return "The answer is malformed" + after + "."
 }
 
-// leavingCases are the clients that left while their source had still something to say: was it told?
-func (r *run) leavingCases() []evidence.Case {
-	var out []evidence.Case
+// departure is a client that left while its source had still something to say.
+type departure struct {
+	spec *spec
+	// late is from when it left to when the last connection to its source was closed; negative when that was still open when the run
+	// ended.
+	late time.Duration
+	// judged says that the process lived long enough afterwards to close it within leakAfter.
+	judged bool
+}
+
+// departures are the clients that left. A process that ends closes everything, so those shortly before are not among them.
+func (r *run) departures() []departure {
+	var out []departure
 	for i := range r.specs {
 		s := &r.specs[i]
 		st := r.facts.Streams[s.ID]
@@ -241,34 +252,45 @@ func (r *run) leavingCases() []evidence.Case {
 		}
 		left := st.Client.EndedNs
 		if r.facts.DiedNs >= 0 && left >= r.facts.DiedNs-int64(closeWithin) {
-			continue // a process that ends closes everything
+			continue
 		}
 		open, worst := 0, time.Duration(0)
 		for _, c := range st.Source.Conns {
-			if c.ClosedNs < 0 && c.DoneNs < 0 && c.FailedNs < 0 || c.ClosedNs > left {
+			switch {
+			case c.ClosedNs > left:
+				if open++; worst >= 0 {
+					worst = max(worst, time.Duration(c.ClosedNs-left))
+				}
+			case c.ClosedNs < 0 && c.DoneNs < 0 && c.FailedNs < 0:
 				open++
-				late := time.Duration(c.ClosedNs - left)
-				if c.ClosedNs < 0 {
-					late = -1
-				}
-				if late < 0 || worst >= 0 && late > worst {
-					worst = late
-				}
+				worst = -1
 			}
 		}
-		if open == 0 {
-			continue // it had no source, or needed it no more
+		if open > 0 { // else it had no source, or needed it no more
+			out = append(out, departure{spec: s, late: worst, judged: r.facts.DiedNs < 0 || left < r.facts.DiedNs-int64(leakAfter)})
 		}
-		c := evidence.Case{Name: "leaves/" + s.ID, Title: s.Title, Weight: 1, Right: worst >= 0 && worst <= closeWithin}
-		switch {
-		case worst < 0:
-			c.Detail = "The connection to the source was still open when the run ended."
-		case !c.Right:
-			c.Detail = fmt.Sprintf("The connection to the source was closed %.1f s after the client had left.", worst.Seconds())
+	}
+	return out
+}
+
+// leavingCases are the departures: was the source told?
+func leavingCases(list []departure) []evidence.Case {
+	var out []evidence.Case
+	for _, d := range list {
+		c := evidence.Case{Name: "leaves/" + d.spec.ID, Title: d.spec.Title, Weight: 1, Right: d.late >= 0 && d.late <= closeWithin}
+		if !c.Right {
+			c.Detail = d.detail()
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+func (d *departure) detail() string {
+	if d.late < 0 {
+		return "The connection to the source was still open when the run ended."
+	}
+	return fmt.Sprintf("The connection to the source was closed %.1f s after the client had left.", d.late.Seconds())
 }
 
 // summary makes one case of many.

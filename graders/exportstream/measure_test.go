@@ -86,6 +86,26 @@ func TestMeasureReaders(t *testing.T) {
 				f.Streams[id].Source.Conns[0].ClosedNs = -1
 			}
 		}, nil, []string{codeSourceLeak}, map[string]float64{metricClosed: 5.0 / 11}, nil},
+		{"all are late", func(f *facts) {
+			for _, r := range f.Streams {
+				r.Source.Conns[0].ClosedNs = 13 * second
+			}
+		}, nil, []string{}, map[string]float64{metricClosed: 0}, nil},
+		{"all are very late", func(f *facts) {
+			for _, r := range f.Streams {
+				r.Source.Conns[0].ClosedNs = 16 * second
+			}
+		}, nil, []string{codeSourceLeak}, map[string]float64{metricClosed: 0}, nil},
+		{
+			"late, and then it ended", func(f *facts) {
+				f.Ended, f.DiedNs = true, 14*second
+				for _, r := range f.Streams {
+					r.Source.Conns[0].ClosedNs = 14 * second
+				}
+			},
+			func(e *evidence.Execution) { e.Exit = evidence.Exit{Status: evidence.OOMKilled, Code: 137} },
+			[]string{signs.OOMCgroup}, map[string]float64{metricClosed: 0}, nil,
+		},
 		{"a second connection leaks", func(f *facts) {
 			r := f.Streams["slow-1"]
 			r.Source.Conns = append(r.Source.Conns, rowsource.Conn{OpenedNs: 5, DoneNs: -1, FailedNs: -1, ClosedNs: -1})

@@ -10,7 +10,7 @@ import (
 
 // late is a context whose timer has not fired yet.
 type late struct {
-	context.Context
+	context.Context //nolint:containedctx // it is one
 	deadline time.Time
 }
 

@@ -398,6 +398,7 @@ func TestBehaviours(t *testing.T) {
 			assert.NotContains(t, v, metricOutageCalls, "that is no merit")
 			assert.NotContains(t, v, metricAmplification)
 			assert.NotContains(t, v, metricHeld)
+			assert.Contains(t, v, metricEarly, "profile was asked")
 			assert.Equal(t, [...]float64{0, 0, 1}, [...]float64{v[metricGrowth], v[metricSpread], v[metricPeak]})
 			assert.InDelta(t, 7e9, v[metricRecovery], 1)
 		}},

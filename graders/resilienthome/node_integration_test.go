@@ -124,7 +124,7 @@ func TestNodeSolutions(t *testing.T) {
 		{"flawed/swallow-profile", contract, []string{codeErrorSwallowed}},
 		{"flawed/no-timeout", contract, []string{codeHang}},
 		{"reference", outages, []string{}},
-		{"ref-min", outages, []string{codeNoBackoff, codeNoBreaker, codeNoJitter}},
+		{"ref-min", outages, []string{codeNoBreaker, codeNoJitter}},
 		{"flawed/promise-all", outages, []string{codeNoFallback}},
 		{"flawed/no-timeout", outages, []string{codeHang}},
 		{"flawed/timeout-without-abort", outages, []string{codeLeak}},

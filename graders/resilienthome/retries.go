@@ -162,7 +162,9 @@ func (r *run) outage(m *evidence.Measures) {
 	if r.uses() {
 		m.Values[metricOutageCalls] = part(float64(r.callsIn(recs, from, dead.To)), float64(r.pagesIn(from, dead.To)))
 	}
-	m.Values[metricEarly] = r.early()
+	if share, ok := r.early(); ok {
+		m.Values[metricEarly] = share
+	}
 	m.Values[metricRecovery] = float64(r.recovery(back))
 	hang := r.plan.phase(phaseHang)
 	m.Values[metricSockets] = float64(r.facts.Open[phaseHang][recs])
@@ -195,8 +197,8 @@ func (r *run) pagesIn(from, to time.Duration) int {
 	return n
 }
 
-// early is the share of calls to profile in the times for which it had asked to be left alone.
-func (r *run) early() float64 {
+// early is the share of calls to profile in the times for which it had asked to be left alone; ok is false when it never had.
+func (r *run) early() (share float64, ok bool) {
 	c := &r.facts.Calls
 	calls, pages := 0, 0
 	until := time.Duration(-1)
@@ -213,7 +215,7 @@ func (r *run) early() float64 {
 		calls += r.callsIn(profiles, from, until)
 		pages += r.pagesIn(from, until)
 	}
-	return part(float64(calls), float64(pages))
+	return part(float64(calls), float64(pages)), until >= 0
 }
 
 // recovery is from the moment that recs was well again to its first good answer.

@@ -6,18 +6,23 @@
 package forms
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // Manifest is where a challenge says that it has forms.
 const Manifest = "forms/forms.json"
+
+// submission is the file that says which form a submission is of, formLine what it says.
+const submission = "assay.json"
+
+var formLine = regexp.MustCompile(`("form": )\d+`)
 
 // Bounds of what is read.
 const (
@@ -52,6 +57,23 @@ type Place struct {
 func Has(challenge fs.FS) bool {
 	_, err := fs.Stat(challenge, Manifest)
 	return err == nil
+}
+
+// Files are the paths of what forms are made from, beside the base.
+func Files(challenge fs.FS) ([]string, error) {
+	var list []string
+	err := fs.WalkDir(challenge, path.Dir(Manifest), func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return fmt.Errorf("list forms: %w", err)
+		case len(list) >= maxFiles:
+			return fmt.Errorf("list forms: more than %d files", maxFiles)
+		case !d.IsDir():
+			list = append(list, name)
+		}
+		return nil
+	})
+	return list, err
 }
 
 // Load reads the forms of the challenge in a folder, and checks that every piece fits.
@@ -193,8 +215,8 @@ func (s *Set) Form(form int) (map[string][]byte, []Place, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make form %d: %w", form, err)
 	}
-	if manifest, ok := files["assay.json"]; ok {
-		files["assay.json"] = bytes.Replace(manifest, []byte("{\n"), fmt.Appendf(nil, "{\n  \"form\": %d,\n", form), 1)
+	if manifest, ok := files[submission]; ok {
+		files[submission] = formLine.ReplaceAll(manifest, fmt.Appendf(nil, "${1}%d", form))
 	}
 	return files, places, nil
 }

@@ -57,7 +57,7 @@ func measureAttempt(
 		s := &sample{run: run, values: map[string]float64{}, joint: map[string]bool{}}
 		s.add(m)
 		if reader, ok := g.(graders.HandInReader); ok && run.Role == evidence.Candidate {
-			if m, err = reader.ReadHandIn(handIn, a.Truth[run.Scenario]); err != nil {
+			if m, err = reader.ReadHandIn(handIn, *run, a.Truth[run.Scenario]); err != nil {
 				return nil, fmt.Errorf("read what was handed in, for scenario %s: %w", run.Scenario, err)
 			}
 			s.add(m)

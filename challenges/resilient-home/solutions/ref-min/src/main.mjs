@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 
 const { PORT, PROFILE_URL, RECS_URL, AB_URL } = process.env;
-const TIMEOUT_MS = 200;
-const RETRIES = 2;
-const RETRY_AFTER_MS = 50;
+const TIMEOUT_MS = 250;
+const RETRIES = 1;
+const RETRY_AFTER_MS = 100;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 

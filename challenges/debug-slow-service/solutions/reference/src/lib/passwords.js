@@ -2,7 +2,7 @@ import { pbkdf2, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 
 const derive = promisify(pbkdf2);
-const ITERATIONS = 60_000;
+const ITERATIONS = 40_000;
 const BYTES = 64;
 
 export function hashPassword(password, salt) {

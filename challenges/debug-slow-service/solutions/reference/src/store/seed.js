@@ -3,7 +3,7 @@ import { createRandom } from './random.js';
 import { createTables } from './tables.js';
 
 // In production the store is filled from last night's snapshot. This one is made up, and the same at every start.
-const COUNTS = { products: 2_000, customers: 500, orders: 4_000, shipments: 60_000 };
+const COUNTS = { products: 2_000, customers: 500, orders: 4_000, shipments: 36_000 };
 export const CATEGORIES = ['anchors', 'boots', 'charts', 'compasses', 'jackets', 'lamps', 'oars', 'paint', 'ropes', 'sails', 'tents', 'tools'];
 export const SEGMENTS = ['new', 'regular', 'trade'];
 const COUNTRIES = ['DE', 'DK', 'ES', 'FR', 'GB', 'IT', 'NL', 'NO', 'PL', 'PT', 'SE', 'FI'];

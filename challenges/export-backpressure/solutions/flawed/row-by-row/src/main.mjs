@@ -1,6 +1,7 @@
-// The fault: each row is written by itself, and waited for until it has left.
+// The fault: each row goes through every step by itself, is written by itself, and is waited for until it has left.
 
 import { createServer, get } from 'node:http';
+import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { csvLine, HEADER, ndjsonLine } from './rows.mjs';
@@ -41,13 +42,20 @@ async function sendExport(query, response) {
   const source = await ask(`${process.env.SOURCE_URL}?rows=${rows}`, left.signal);
   response.setHeader('content-type', format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson');
 
-  const convert = format === 'csv' ? csvLine : ndjsonLine;
   const write = (text) =>
     new Promise((resolve, reject) => response.write(text, (error) => (error ? reject(error) : resolve())));
   if (format === 'csv') await write(HEADER);
-  await pipeline(source, lines, async (rows) => {
-    for await (const row of rows) await write(convert(row));
-  }, { signal: left.signal });
+  await pipeline(
+    source,
+    lines,
+    step((line) => [line]),
+    step(([line]) => (format === 'csv' ? csvLine(line) : ndjsonLine(line))),
+    step((text) => Buffer.from(text)),
+    async (rows) => {
+      for await (const row of rows) await write(row);
+    },
+    { signal: left.signal },
+  );
   response.end();
 }
 
@@ -72,4 +80,19 @@ async function* lines(chunks) {
     yield* parts;
   }
   if (rest !== '') yield rest;
+}
+
+/** A step that takes one row at a time. */
+function step(convert) {
+  return new Transform({
+    objectMode: true,
+    highWaterMark: 1,
+    transform(row, encoding, done) {
+      try {
+        done(null, convert(row));
+      } catch (error) {
+        done(error);
+      }
+    },
+  });
 }
