@@ -69,6 +69,9 @@ func TestMarkdown(t *testing.T) {
 		assert.Contains(t, text, want)
 	}
 	assert.NotContains(t, text, "secret")
+	p.Criteria[0].Measures = "How long it takes, compared with our reference"
+	assert.Contains(t, Markdown(p), "| How long it takes, compared with our reference |", "it is said once")
+	assert.Contains(t, text, "Runs are those of the submission, of our own solution")
 	index := Index([]Page{p})
 	assert.Contains(t, index, `| [An \| example](example.md) | mid | 30 | event-loop, testing |`)
 }
