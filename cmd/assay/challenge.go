@@ -21,7 +21,7 @@ func (a *app) challengeCommand() *cobra.Command {
 		Use:   "challenge",
 		Short: "Write a challenge of your own: new, lint, test",
 		Long: `Write a challenge in a folder of your own, without Go: from the kinds of work that Assay has.
-docs/authoring.md walks through one in 20 minutes.`,
+docs/authoring.md walks through one in 20 minutes; ` + "`assay codes`" + ` lists the reason codes and skills that it may name.`,
 		Example: `  assay challenge new my-challenge           a small complete challenge, to be changed
   assay challenge lint my-challenge          every mistake in it, with line and column
   assay challenge test my-challenge          grade its solutions: is it ready for candidates?
@@ -165,7 +165,7 @@ func (a *app) lint(dir string) (*challenges.Challenge, error) {
 	for _, problem := range problems { // all of them; as an error they are cut
 		fmt.Fprintln(a.out, p.locate(schemas.Problems{problem}))
 	}
-	fmt.Fprintf(a.out, "%s in %s\n  Correct the first one first: others may follow from it. docs/challenge-format.md and docs/workloads.md describe every key.\n",
+	fmt.Fprintf(a.out, "%s in %s\n  Correct the first one first: others may follow from it. docs/challenge-format.md, docs/workloads.md and docs/conditions.md describe every key.\n",
 		count(len(problems), "mistake"), dir)
 	return nil, errDone
 }

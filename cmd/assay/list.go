@@ -36,9 +36,11 @@ func (a *app) listCommand() *cobra.Command {
 			t.SetOutputMirror(a.out)
 			t.SetStyle(table.StyleLight)
 			t.Style().Options = table.OptionsNoBordersAndSeparators
-			t.SetColumnConfigs([]table.ColumnConfig{
-				{Number: 4, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}, {Number: 5, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft},
-			})
+			if !a.plain { // one line for each challenge is easier to read for programs
+				t.SetColumnConfigs([]table.ColumnConfig{
+					{Number: 4, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}, {Number: 5, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft},
+				})
+			}
 			t.AppendHeader(table.Row{"challenge", "level", "minutes", "skills", "what it asks for"})
 			for _, ch := range all {
 				t.AppendRow(table.Row{ch.ID, ch.Level, ch.Minutes, strings.Join(ch.Skills, ", "), ch.Summary})

@@ -92,7 +92,7 @@ func nearest(found string, names []string) string {
 	if utf8.RuneCountInString(found) < 3 {
 		return ""
 	}
-	best, bestDistance := "", max(1, min(3, utf8.RuneCountInString(found)/3))+1
+	best, bestDistance := "", max(1, min(3, (utf8.RuneCountInString(found)+2)/4))+1
 	for _, name := range names {
 		if d := distance(strings.ToLower(found), strings.ToLower(name)); d < bestDistance {
 			best, bestDistance = name, d
