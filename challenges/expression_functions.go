@@ -206,5 +206,5 @@ func checkCode(name string) string {
 	for _, d := range docs {
 		known = append(known, d.Code)
 	}
-	return fmt.Sprintf("%s is not a reason code%s", schemas.Quote(name), schemas.Choices(name, known))
+	return fmt.Sprintf("%s is not a reason code%s", schemas.Quote(name), schemas.Choices(name, known)) + "; `assay codes` explains all"
 }

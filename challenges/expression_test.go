@@ -136,7 +136,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"ratio(value, reference, 0.5, 2)", false, `"ratio(value, reference, 0.5, 2)", character 1: ratio needs 1 <= full < zero; it got full 0.5 and zero 2`},
 		{"ratio(value, reference, 1, 2, value)", false, `"ratio(value, reference, 1, 2, value)", character 31: the floor must be a constant of at least 0, e.g. 10 * ms`},
 		{"linear(value, 2, 1 + 1)", false, `"linear(value, 2, 1 + 1)", character 1: linear needs two different thresholds; both are 2`},
-		{`code("OOM_HEEP")`, true, `"code(\"OOM_HEEP\")", character 6: "OOM_HEEP" is not a reason code; did you mean OOM_HEAP? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)`},
+		{`code("OOM_HEEP")`, true, `"code(\"OOM_HEEP\")", character 6: "OOM_HEEP" is not a reason code; did you mean OOM_HEAP? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)` + allCodes},
 		{"code(value)", true, `"code(value)", character 1: code takes a reason code in quotes, e.g. code("OOM_HEAP")`},
 		{`"text"`, false, `"\"text\"", character 1: "text" is not part of the expression language; use numbers, metrics, operators and clamp, code, linear, max, min, rate, ratio`},
 		{"[1, 2][0]", false, `"[1, 2][0]", character 7: [1, 2][0] is not a metric; write scenario.metric, e.g. main.mem.peak`},

@@ -3,6 +3,7 @@ package challenges
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ func Lint(fsys fs.FS, dir string, kinds Kinds) (*Challenge, error) {
 	l.lintBrief()
 	l.lintManifests(ch, path.Clean(dir))
 	l.lintFiles(ch)
+	l.lintSettings(ch)
 	if err := l.problems.OrNil(); err != nil {
 		return nil, err
 	}
@@ -57,9 +59,36 @@ func (l *loader) lintFixtures(ch *Challenge) {
 			l.fail(folder.at, "%s is no fixture: name it under fixtures, with what it must get", folder.name)
 		}
 	}
+	l.lintExpectations(ch)
 	for _, folder := range l.solutionFolders() {
 		if !names[folder] && folder != ch.Reference && folder != ch.Control.Solution {
 			l.failKey("fixtures", "%s is no fixture: name it here, with what it must get", folder)
+		}
+	}
+}
+
+// lintExpectations refuses what no grading could fulfil, or what proves nothing.
+func (l *loader) lintExpectations(ch *Challenge) {
+	for i, f := range ch.Fixtures {
+		for _, key := range slices.Sorted(maps.Keys(f.Expect)) {
+			e, where := f.Expect[key], at("fixtures", i, "expect", key)
+			switch {
+			case e.Verdict == "pass" && e.MaxScore < ch.PassMark:
+				l.fail(where, "verdict pass needs a score of %v (passMark), but maxScore is %v", ch.PassMark, e.MaxScore)
+			case e.Verdict == "fail" && e.MinScore >= ch.PassMark:
+				l.fail(where, "verdict fail needs a score below %v (passMark), but minScore is %v", ch.PassMark, e.MinScore)
+			case f.Kind == "reference" && e.MinScore == 0:
+				l.fail(where, "the reference needs a minScore, such as 90: what your own solution does not get, nobody can")
+			}
+		}
+		if path.Join("solutions", f.Name) != ch.Control.Solution {
+			continue
+		}
+		for _, mode := range slices.Sorted(maps.Keys(ch.Modes)) {
+			codes := strings.Split(strings.Join(f.Expected(mode).Codes, "|"), "|")
+			if !slices.ContainsFunc(codes, func(code string) bool { return slices.Contains(ch.Control.Codes, code) }) {
+				l.fail(at("control", "codes"), "%s must get one of these as the control, but in mode %s its fixture must get none of them", f.Name, mode)
+			}
 		}
 	}
 }
@@ -140,9 +169,30 @@ func (l *loader) lintManifests(ch *Challenge, dir string) {
 		if id, ok := field(doc.Value, "challenge").(string); ok && id != ch.ID {
 			l.note(doc.Problem(doc.At("challenge"), "it is for challenge %s, and this is %s", schemas.Quote(id), schemas.Quote(ch.ID)))
 		}
+		if entry := entryFile(doc.Value); entry != "" && !l.hasFile(path.Join(path.Dir(name), entry)) {
+			l.note(doc.Problem(doc.At("start"), "there is no file %s in %s, and nothing builds it", schemas.Quote(entry), path.Dir(name)))
+		}
 	}
 	l.walk("starter", check)
 	l.walk("solutions", check)
+}
+
+// entryFile is the file that a manifest starts with Node, "" where that cannot be said: a build may make it, or options may come first.
+func entryFile(manifest any) string {
+	start, _ := field(manifest, "start").([]any)
+	if field(manifest, "build") != nil || len(start) < 2 || start[0] != "node" {
+		return ""
+	}
+	entry, _ := start[1].(string)
+	if ending := path.Ext(entry); strings.HasPrefix(entry, "-") || path.IsAbs(entry) || !slices.Contains([]string{".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"}, ending) {
+		return ""
+	}
+	return entry
+}
+
+func (l *loader) hasFile(name string) bool {
+	info, err := fs.Stat(l.files, path.Clean(name))
+	return err == nil && info.Mode().IsRegular()
 }
 
 func field(v any, name string) any {
@@ -170,6 +220,24 @@ func (l *loader) lintFiles(ch *Challenge) {
 			return
 		}
 		l.failKey("scenarios", "no scenario uses the file %s; name its folder in a scenario, or remove it", name)
+	}
+}
+
+// lintSettings lets workloads look closer at settings in which nothing is wrong so far.
+func (l *loader) lintSettings(ch *Challenge) {
+	if len(l.problems) > 0 {
+		return
+	}
+	for i, s := range ch.Scenarios {
+		look := l.kinds[s.Workload].Lint
+		if look == nil {
+			continue
+		}
+		for _, mode := range slices.Sorted(maps.Keys(s.Modes)) {
+			if err := look(s.Modes[mode].With, l.files); err != nil {
+				l.setting(l.settingsOf(at("scenarios", i, "modes", mode)), s.Workload, err)
+			}
+		}
 	}
 }
 

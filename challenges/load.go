@@ -33,6 +33,9 @@ type Kind struct {
 	// Files are the files of the challenge that the settings name, all of which must be there; nil for a workload without any. Its
 	// errors are like those of Check.
 	Files func(with map[string]any, files fs.FS) ([]string, error)
+	// Lint looks closer at settings that Files has passed, when a challenge is linted; nil for nothing to say. Its errors are like those
+	// of Check.
+	Lint func(with map[string]any, files fs.FS) error
 }
 
 // Kinds are the workloads by name.

@@ -72,6 +72,9 @@ func replaced(t *testing.T, old, with string) fstest.MapFS {
 	return files
 }
 
+// allCodes ends a message about a code that does not exist.
+const allCodes = "; `assay codes` explains all"
+
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -106,7 +109,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"control folder", "{solution: solutions/flawed/hoard", "{solution: solutions/flawed/horde", []string{"tiny/challenge.yaml:12:21: there is no folder solutions/flawed/horde in the challenge's folder"}},
 		{"control scenario", "scenario: main, codes", "scenario: mian, codes", []string{`tiny/challenge.yaml:12:55: there is no scenario "mian"; did you mean main? (allowed: main, odd)`}},
 		{"control scenario not in a mode", "scenario: main, codes", "scenario: odd, codes", []string{"tiny/challenge.yaml:12:55: scenario odd does not run in mode quick, and the control is run in every mode"}},
-		{"control code", "codes: [OOM_HEAP, OOM_CGROUP]}", "codes: [OOM_HEEP]}", []string{`tiny/challenge.yaml:12:69: "OOM_HEEP" is not a reason code; did you mean OOM_HEAP? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)`}},
+		{"control code", "codes: [OOM_HEAP, OOM_CGROUP]}", "codes: [OOM_HEEP]}", []string{`tiny/challenge.yaml:12:69: "OOM_HEEP" is not a reason code; did you mean OOM_HEAP? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)` + allCodes}},
 		{"unknown mode", "  quick: {title: Practice run", "  quickly: {title: Practice run", []string{`tiny/challenge.yaml:15:3: unknown key "quickly"; did you mean quick? (allowed: full, quick, standard)`}},
 		{"mode without scenario", "      standard: {pairs: 3, timeout: 40m, with: {size: 1GiB}}\n", "", []string{
 			"tiny/challenge.yaml:12:55: scenario main does not run in mode standard, and the control is run in every mode",
@@ -139,7 +142,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"gate without fallback", "(odd.exact ?? 1) < 1", "odd.exact < 1", []string{"tiny/challenge.yaml:36:11: scenario odd does not run in mode quick; say what holds then, e.g. (odd.exact ?? 1)"}},
 		{"gate not boolean", "when: main.exact < 1 or (odd.exact ?? 1) < 1", "when: main.exact", []string{"tiny/challenge.yaml:36:11: expected true or false, but got a number"}},
 		{"gate uses value", "when: main.exact < 1", "when: value < 1", []string{"tiny/challenge.yaml:36:11: value has no meaning here; it exists only in score and codes of a criterion"}},
-		{"gate code", "code: WRONG_OUTPUT", "code: WRONG_OUTPUTS", []string{`tiny/challenge.yaml:37:11: "WRONG_OUTPUTS" is not a reason code; did you mean WRONG_OUTPUT? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)`}},
+		{"gate code", "code: WRONG_OUTPUT", "code: WRONG_OUTPUTS", []string{`tiny/challenge.yaml:37:11: "WRONG_OUTPUTS" is not a reason code; did you mean WRONG_OUTPUT? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)` + allCodes}},
 		{"gate needs itself", "needs: [exact]\n", "needs: [survives]\n", []string{`tiny/challenge.yaml:43:13: there is no gate "survives" above this one; allowed: exact`}},
 		{"gate needs unknown", "needs: [exact]\n", "needs: [exakt]\n", []string{`tiny/challenge.yaml:43:13: there is no gate "exakt" above this one; did you mean exact? (allowed: exact)`}},
 		{"gate sentence", "lost: The count is wrong.", "lost: The count {value} is wrong.", []string{"tiny/challenge.yaml:38:11: {value} is not filled in here"}},
@@ -155,7 +158,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"criterion unit", "unit: bytes", "unit: byte", []string{`tiny/challenge.yaml:53:11: criteria[0].unit is "byte"; did you mean bytes? (allowed: bytes, bytes/s, count, ns, ratio, share)`}},
 		{"criterion relative", "relative: false", "relative: true", []string{"tiny/challenge.yaml:70:15: relative is true, but score does not use reference"}},
 		{"criterion needs", "needs: [exact, survives]", "needs: [exact, survive]", []string{`tiny/challenge.yaml:56:20: there is no gate "survive"; did you mean survives? (allowed: exact, survives)`}},
-		{"criterion code name", "{MEM_UNBOUNDED: value", "{MEM_UNBOUND: value", []string{`tiny/challenge.yaml:57:13: "MEM_UNBOUND" is not a reason code; did you mean MEM_UNBOUNDED? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)`}},
+		{"criterion code name", "{MEM_UNBOUNDED: value", "{MEM_UNBOUND: value", []string{`tiny/challenge.yaml:57:13: "MEM_UNBOUND" is not a reason code; did you mean MEM_UNBOUNDED? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)` + allCodes}},
 		{"criterion code form", "{MEM_UNBOUNDED: value", "{mem: value", []string{`tiny/challenge.yaml:57:13: unknown key "mem"; expected a mapping of reason codes to expressions over value and reference`}},
 		{"criterion code expression", "value > 4 * reference", "value > 4 * referenc", []string{"tiny/challenge.yaml:57:40: referenc is not known; did you mean reference? (allowed: GiB, KiB, MiB, main, ms, odd, reference, s, us, value)"}},
 		{"criterion code with a metric that is not there", "value > 4 * reference", "odd.exakt > 4 * reference", []string{`tiny/challenge.yaml:57:28: scenario odd has no metric "exakt"; did you mean exact? (allowed: exact, hb.p99, mem.peak)`}},
@@ -174,7 +177,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"fixture twin unknown", "twin: flawed/hoard", "twin: flawed/hoards", []string{`tiny/challenge.yaml:82:45: there is no honest fixture "flawed/hoards"; did you mean flawed/hoard? (allowed: flawed/hoard, reference)`}},
 		{"fixture twin not honest", "twin: flawed/hoard", "twin: gaming/liar", []string{`tiny/challenge.yaml:82:45: there is no honest fixture "gaming/liar"; allowed: flawed/hoard, reference`}},
 		{"honest fixture with twin", "kind: flawed\n", "kind: flawed\n    twin: reference\n", []string{"tiny/challenge.yaml:78:11: only a gaming fixture has a twin"}},
-		{"fixture code", "OOM_HEAP|OOM_CGROUP", "OOM_HEAP|OOM_GROUP", []string{`tiny/challenge.yaml:81:20: "OOM_GROUP" is not a reason code; did you mean OOM_CGROUP? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)`}},
+		{"fixture code", "OOM_HEAP|OOM_CGROUP", "OOM_HEAP|OOM_GROUP", []string{`tiny/challenge.yaml:81:20: "OOM_GROUP" is not a reason code; did you mean OOM_CGROUP? (allowed: ACK_TIMEOUT, AUTH_BYPASS, BACKPRESSURE_MISSING, BAD_ERRORS, BOUNDARY_LOSS, BOUNDARY_TRUST, CARDINALITY, CJS_BROKEN, CONN_STORM, CRASH, DIVERGENCE, DOUBLE_ASSIGN and 53 more)` + allCodes}},
 		{"fixture scores", "minScore: 10, maxScore: 50", "minScore: 60, maxScore: 50", []string{"tiny/challenge.yaml:80:14: minScore 60 is above maxScore 50"}},
 		{"fixture verdict", "verdict: withheld", "verdict: withhold", []string{`tiny/challenge.yaml:82:130: fixtures[2].expect[""].verdict is "withhold"; did you mean withheld? (allowed: fail, pass, withheld)`}},
 		{"fixture expects nothing in a mode", `"": {codes: [OOM_HEAP|OOM_CGROUP`, "full: {codes: [OOM_HEAP|OOM_CGROUP", []string{

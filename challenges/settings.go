@@ -19,7 +19,7 @@ type settingError interface {
 
 // settings checks what a scenario gives its workload in one mode, and notes the files that it names. where leads to the mode.
 func (l *loader) settings(s Scenario, mode ScenarioMode, kind Kind, where []any) {
-	doc := l.doc.Merged("with", append(slices.Clip(where[:2]), "with"), append(slices.Clip(where), "with"))
+	doc := l.settingsOf(where)
 	if kind.Settings != nil {
 		schema, err := schemas.Compile(s.Workload+".settings.json", kind.Settings)
 		if err != nil {
@@ -46,6 +46,11 @@ func (l *loader) settings(s Scenario, mode ScenarioMode, kind Kind, where []any)
 		return
 	}
 	l.used = append(l.used, files...)
+}
+
+// settingsOf are the settings of a scenario in one mode; where leads to the mode.
+func (l *loader) settingsOf(where []any) *schemas.Document {
+	return l.doc.Merged("with", append(slices.Clip(where[:2]), "with"), append(slices.Clip(where), "with"))
 }
 
 // setting notes what a workload says of its settings, each mistake at its place. Settings of a scenario are checked once for each

@@ -82,3 +82,9 @@ type Settings interface {
 	// they decide a grading. Its errors are as those of Check.
 	CheckFiles(with map[string]any, files fs.FS) ([]string, error)
 }
+
+// Linter is a grader that can say more of settings and files than every loading of a challenge needs.
+type Linter interface {
+	// LintFiles looks for what would keep a good submission from being right. CheckFiles has passed; its errors are as those of Check.
+	LintFiles(with map[string]any, files fs.FS) error
+}

@@ -166,6 +166,32 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// TestLint finds what a loading lets pass: expectations that contradict themselves, and what no submission could fulfil.
+func TestLint(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ file, old, with, want string }{
+		{"challenge.yaml", "compare: text ", "compare: check\n      check: int(trim(output)) == 17", "cases/"},
+		{"challenge.yaml", "verdict: fail, maxScore: 59}", "verdict: pass, maxScore: 40}", "78:18: verdict pass needs a score of 60 (passMark), but maxScore is 40"},
+		{"challenge.yaml", "verdict: fail, maxScore: 59}", "verdict: fail, minScore: 60}", "verdict fail needs a score below 60 (passMark), but minScore is 60"},
+		{"challenge.yaml", "verdict: pass, minScore: 95}", "verdict: pass}", "the reference needs a minScore"},
+		{"challenge.yaml", "scenario: main, codes: [WRONG_OUTPUT]}", "scenario: main, codes: [CRASH]}", "flawed/forgets-negatives must get one of these as the control, but in mode quick its fixture must get none of them"},
+		{"solutions/reference/assay.json", "main.mjs", "mian.mjs", `there is no file "mian.mjs" in solutions/reference, and nothing builds it`},
+		{"starter/assay.json", "main.mjs", "./server.js", `there is no file "./server.js" in starter`},
+	} {
+		dir := filepath.Join(t.TempDir(), "some-challenge")
+		require.NoError(t, templates.Write("stdin-stdout", "some-challenge", dir))
+		name := filepath.Join(dir, filepath.FromSlash(tt.file))
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.Contains(t, string(text), tt.old)
+		require.NoError(t, os.WriteFile(name, []byte(strings.Replace(string(text), tt.old, tt.with, 1)), 0o644))
+		p, err := openPlace(dir)
+		require.NoError(t, err)
+		_, err = challenges.Lint(p.fsys, p.only, kinds())
+		assert.ErrorContains(t, err, tt.want, tt.with)
+	}
+}
+
 // TestDigestCoversCases holds that a case cannot be changed in silence.
 func TestDigestCoversCases(t *testing.T) {
 	t.Parallel()

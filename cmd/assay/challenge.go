@@ -21,7 +21,7 @@ func (a *app) challengeCommand() *cobra.Command {
 		Use:   "challenge",
 		Short: "Write a challenge of your own: new, lint, test",
 		Long: `Write a challenge in a folder of your own, without Go: from the kinds of work that Assay has.
-docs/authoring.md walks through one in 20 minutes.`,
+docs/authoring.md walks through one in 20 minutes; ` + "`assay codes`" + ` lists the reason codes and skills that it may name.`,
 		Example: `  assay challenge new my-challenge           a small complete challenge, to be changed
   assay challenge lint my-challenge          every mistake in it, with line and column
   assay challenge test my-challenge          grade its solutions: is it ready for candidates?
@@ -86,21 +86,47 @@ func (a *app) challengeNew(dir, kind string) error {
 
 func (a *app) challengeLintCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "lint DIR",
+		Use:   "lint [DIR]",
 		Short: "Check a challenge without running anything: every mistake with file, line and column",
 		Long: `Check a challenge: its form, its expressions, the files it names, and whether its solutions can show that it tells good
-from bad. Exit code 0 when nothing is wrong, 1 otherwise.`,
+from bad. DIR is its folder, or one that has several; this one when left out. Exit code 0 when nothing is wrong, 1 otherwise.
+docs/challenge-format.md and docs/workloads.md describe every key; ` + "`assay codes`" + ` explains the reason codes.`,
 		Example: "  assay challenge lint my-challenge",
-		Args:    cobra.ExactArgs(1),
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			ch, err := a.lint(args[0])
-			if err != nil {
-				return err
+			dir := "."
+			if len(args) > 0 {
+				dir = args[0]
 			}
-			fmt.Fprintf(a.out, "%s: nothing is wrong. %s\n  Next: assay challenge test %s\n", ch.ID, sizeOf(ch), args[0])
-			return nil
+			return a.lintAll(dir)
 		},
 	}
+}
+
+// lintAll checks the challenge in a folder, or all those in its folders.
+func (a *app) lintAll(dir string) error {
+	dirs := []string{dir}
+	if !isChallenge(dir) {
+		if below, err := filepath.Glob(filepath.Join(dir, "*", challenges.Manifest)); err == nil && len(below) > 0 {
+			dirs = dirs[:0]
+			for _, name := range below {
+				dirs = append(dirs, filepath.Dir(name))
+			}
+		}
+	}
+	var wrong error
+	for _, dir := range dirs {
+		ch, err := a.lint(dir)
+		switch {
+		case errors.Is(err, errDone):
+			wrong = err
+		case err != nil:
+			return err
+		default:
+			fmt.Fprintf(a.out, "%s: nothing is wrong. %s\n  Next: assay challenge test %s\n", ch.ID, sizeOf(ch), dir)
+		}
+	}
+	return wrong
 }
 
 // sizeOf says in one sentence what there is to a challenge.
@@ -139,7 +165,7 @@ func (a *app) lint(dir string) (*challenges.Challenge, error) {
 	for _, problem := range problems { // all of them; as an error they are cut
 		fmt.Fprintln(a.out, p.locate(schemas.Problems{problem}))
 	}
-	fmt.Fprintf(a.out, "%s in %s\n  Correct the first one first: others may follow from it. docs/challenge-format.md and docs/workloads.md describe every key.\n",
+	fmt.Fprintf(a.out, "%s in %s\n  Correct the first one first: others may follow from it. docs/challenge-format.md, docs/workloads.md and docs/conditions.md describe every key.\n",
 		count(len(problems), "mistake"), dir)
 	return nil, errDone
 }

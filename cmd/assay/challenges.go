@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/assay-run/assay/challenges"
@@ -126,6 +128,7 @@ func (a *app) challenges() ([]*challenges.Challenge, error) {
 			all = append(all, ch)
 		}
 	}
+	slices.SortFunc(all, func(a, b *challenges.Challenge) int { return cmp.Compare(a.ID, b.ID) })
 	return all, nil
 }
 
@@ -156,6 +159,9 @@ func kinds() challenges.Kinds {
 		kind := challenges.Kind{Metrics: g.Metrics(), Check: g.Check}
 		if s, ok := g.(graders.Settings); ok {
 			kind.Settings, kind.Files = s.SettingsSchema(), s.CheckFiles
+		}
+		if s, ok := g.(graders.Linter); ok {
+			kind.Lint = s.LintFiles
 		}
 		k[g.Name()] = kind
 	}

@@ -36,9 +36,11 @@ func (a *app) listCommand() *cobra.Command {
 			t.SetOutputMirror(a.out)
 			t.SetStyle(table.StyleLight)
 			t.Style().Options = table.OptionsNoBordersAndSeparators
-			t.SetColumnConfigs([]table.ColumnConfig{
-				{Number: 4, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}, {Number: 5, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft},
-			})
+			if !a.plain { // one line for each challenge is easier to read for programs
+				t.SetColumnConfigs([]table.ColumnConfig{
+					{Number: 4, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}, {Number: 5, WidthMax: 70, WidthMaxEnforcer: text.WrapSoft},
+				})
+			}
 			t.AppendHeader(table.Row{"challenge", "level", "minutes", "skills", "what it asks for"})
 			for _, ch := range all {
 				t.AppendRow(table.Row{ch.ID, ch.Level, ch.Minutes, strings.Join(ch.Skills, ", "), ch.Summary})
@@ -90,13 +92,26 @@ func (a *app) startCommand() *cobra.Command {
 			if err := startChallenge(ch, args[1], chosen); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s\n\n  read      %s\n  practise  assay run %s --mode quick\n",
-				ch.Title, filepath.Join(args[1], "BRIEF.md"), args[1])
+			fmt.Fprintf(a.out, "%s\n\n  read      %s\n  practise  assay run %s --mode quick%s\n",
+				ch.Title, filepath.Join(args[1], "BRIEF.md"), args[1], a.challengesFlags())
 			return nil
 		},
 	}
 	c.Flags().IntVar(&form, "form", form, "form of a challenge whose starter has several (default: drawn)")
 	return c
+}
+
+// challengesFlags are the flags that name the folders of challenges again, for a command that is suggested. Those of the environment
+// need none.
+func (a *app) challengesFlags() string {
+	if !a.challengesGiven {
+		return ""
+	}
+	var b strings.Builder
+	for _, dir := range a.challengeDirs {
+		b.WriteString(" --challenges " + dir)
+	}
+	return b.String()
 }
 
 // chooseForm is the form of the starter; nil for a challenge that has only one.

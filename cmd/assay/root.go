@@ -57,8 +57,10 @@ type app struct {
 	seccomp    string
 	// challengeDirs are folders with challenges beside the built-in ones.
 	challengeDirs []string
-	plain         bool
-	verbose       bool
+	// challengesGiven says that they come from --challenges, not from the environment.
+	challengesGiven bool
+	plain           bool
+	verbose         bool
 }
 
 // run is the program: it returns the exit code.
@@ -171,7 +173,7 @@ measures event loop, memory and results from outside, and writes a report.
 	flags.BoolVar(&a.plain, "plain", false, "no colours and no moving progress bar")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
 	root.AddCommand(a.listCommand(), a.showCommand(), a.docsCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(), a.challengeCommand(),
-		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(),
+		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(), a.codesCommand(),
 		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand())
 	root.AddCommand(a.helperCommands()...)
 	wrapAll(root)
@@ -216,6 +218,7 @@ func (a *app) settle() error {
 	if a.cacheBytes, err = challenges.ParseSize(a.cacheLimit); err != nil || a.cacheBytes <= 0 {
 		return usagef("Give a size like 30GiB.", "--cache-limit %q is no size", a.cacheLimit)
 	}
+	a.challengesGiven = len(a.challengeDirs) > 0
 	if dir, ok := a.env("ASSAY_CHALLENGES"); ok && dir != "" && len(a.challengeDirs) == 0 {
 		a.challengeDirs = filepath.SplitList(dir)
 	}

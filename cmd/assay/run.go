@@ -36,7 +36,7 @@ to recompute and compare.
 ` + exitTable,
 		Example: `  assay run work                          practise: small data, about a minute
   assay run work --mode standard          as an official run does it
-  assay run work --mode full              the same on a real 10 GiB file
+  assay run work --mode full              the largest data that the challenge has
   assay run work.zip --out result --json  for programs: report.json on standard output`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ to recompute and compare.
 		},
 	}
 	c.Flags().StringVar(&opts.challenge, "challenge", "", "challenge to grade on (default: the one assay.json names)")
-	c.Flags().StringVar(&opts.mode, "mode", "quick", "quick (practice), standard (official) or full (10 GiB)")
+	c.Flags().StringVar(&opts.mode, "mode", "quick", "quick (practice), standard (official) or full (where the challenge has it)")
 	c.Flags().StringVar(&opts.out, "out", "", "folder for the report (default: assay-reports/CHALLENGE-TIME)")
 	c.Flags().BoolVar(&opts.json, "json", false, "print report.json on standard output instead of the summary")
 	c.Flags().BoolVar(&opts.noDiagnosis, "no-diagnosis", false, "skip the extra run that shows which code blocked the loop or grew memory (never scored)")

@@ -8,8 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/internal/catalogue"
+	"github.com/assay-run/assay/internal/evidence"
 )
 
 func (a *app) showCommand() *cobra.Command {
@@ -85,6 +87,7 @@ func (a *app) generatedDocs() (map[string]string, error) {
 		files["challenges/"+ch.ID+".md"] = catalogue.Markdown(page)
 	}
 	files["challenges/README.md"] = catalogue.Index(pages)
+	files["codes.md"] = catalogue.Codes(evidence.Codes(), challenges.Skills())
 	var docs, own []catalogue.WorkloadDoc
 	for _, g := range allGraders() {
 		doc := catalogue.WorkloadDoc{Name: g.Name(), Metrics: g.Metrics()}

@@ -6,12 +6,18 @@ package condition
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
+
+	"github.com/assay-run/assay/internal/schemas"
 )
 
 const (
@@ -31,6 +37,8 @@ type Expression struct {
 type SyntaxError struct {
 	Offset  int // characters before the mistake
 	Message string
+	// Unknown is the name that has no meaning, when that is the mistake.
+	Unknown string
 }
 
 // Error is the message.
@@ -67,7 +75,34 @@ func compile(source string, env map[string]any, more ...expr.Option) (*Expressio
 		message, offset = located.Message, located.From
 	}
 	message = strings.NewReplacer("expected bool, but got", "it must be true or false, but is", "interface {}", "unknown").Replace(message)
-	return nil, &SyntaxError{Offset: offset, Message: message}
+	message = token.ReplaceAllString(message, "$1 is not expected here")
+	wrong := &SyntaxError{Offset: offset, Message: message}
+	if name, ok := strings.CutPrefix(message, "unknown name "); ok {
+		wrong.Unknown = name
+		if near := schemas.Nearest(name, slices.Concat(slices.Collect(maps.Keys(env)), builtin.Names)); near != "" {
+			wrong.Message += "; did you mean " + near + "?"
+		} else {
+			wrong.Message += fmt.Sprintf("; there are %s, and the functions of the language", strings.Join(slices.Sorted(maps.Keys(env)), ", "))
+		}
+	}
+	if offset > 0 {
+		wrong.Message += fmt.Sprintf(" (character %d, at %s)", offset+1, excerpt(source, offset))
+	}
+	return nil, wrong
+}
+
+// token is how the library names what it does not expect.
+var token = regexp.MustCompile(`unexpected token [A-Za-z]+\((".*")\)`)
+
+// excerpt quotes the text of an expression from a character on.
+func excerpt(source string, from int) string {
+	const most = 20
+	runes := []rune(source)
+	rest := runes[min(from, len(runes)):]
+	if len(rest) == 0 {
+		return "its end"
+	}
+	return schemas.Quote(string(rest[:min(most, len(rest))]))
 }
 
 // String returns the source.

@@ -62,7 +62,7 @@ func (w with) find(files fs.FS) ([]found, error) {
 		switch {
 		case c.input == "":
 			errs = append(errs, settings.Wrong(at, "case %s has an expected output, %s, but no input", schemas.Quote(c.name), c.expected))
-		case c.expected == "" && (r.Compare != compareCheck || uses(r.Check, "expected")):
+		case c.expected == "" && (r.Compare != compareCheck || r.looksAt("expected")):
 			errs = append(errs, settings.Wrong(at, "case %s has an input, %s, but no expected output", schemas.Quote(c.name), c.input))
 		}
 	}
@@ -72,7 +72,7 @@ func (w with) find(files fs.FS) ([]found, error) {
 			for _, c := range list {
 				names = append(names, c.name)
 			}
-			errs = append(errs, settings.Wrong(settings.At("each", i, "cases"), "%s fits no case%s", schemas.Quote(e.Cases), schemas.Choices(e.Cases, names)))
+			errs = append(errs, settings.Wrong(settings.At("each", i, "cases"), "%s fits no case: * and ? stand for characters of one name, without /, and there is no {a,b}%s", schemas.Quote(e.Cases), schemas.Choices(e.Cases, names)))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -166,11 +166,11 @@ func (w with) sizes(files fs.FS, list []found) error {
 			errs = append(errs, settings.Wrong(at, "%s cannot be read: %v", c.input, err))
 			continue
 		}
-		if r, _ := w.rulesOf(c); uses(r.Check, "input") {
+		if r, _ := w.rulesOf(c); r.looksAt("input") {
 			checked += info.Size()
 		}
 		if info.Size() > maxInputBytes {
-			errs = append(errs, settings.Wrong(at, "%s has %d KiB; at most %d are allowed for an input", c.input, info.Size()>>10, maxInputBytes>>10))
+			errs = append(errs, settings.Wrong(at, "%s has %d KiB; at most %d KiB are allowed for an input", c.input, info.Size()>>10, maxInputBytes>>10))
 		}
 		expected, err := text(files, c)
 		if err != nil {
@@ -179,11 +179,11 @@ func (w with) sizes(files fs.FS, list []found) error {
 		inputs, outputs = inputs+info.Size(), outputs+int64(len(expected))
 	}
 	if inputs > maxInputsBytes || outputs > maxExpectedAll {
-		errs = append(errs, settings.Wrong(at, "the inputs in %s take %d MiB and the outputs %d MiB; at most %d and %d are allowed together",
+		errs = append(errs, settings.Wrong(at, "the inputs in %s take %d MiB and the outputs %d MiB; at most %d MiB and %d MiB are allowed together",
 			w.Cases, inputs>>20, outputs>>20, maxInputsBytes>>20, maxExpectedAll>>20))
 	}
 	if checked > maxCheckedInputs {
-		errs = append(errs, settings.Wrong(at, "the inputs that a check looks at take %d MiB; at most %d are allowed together", checked>>20, maxCheckedInputs>>20))
+		errs = append(errs, settings.Wrong(at, "the inputs that a check looks at take %d MiB; at most %d MiB are allowed together: give large cases another compare with each, or make the inputs smaller", checked>>20, maxCheckedInputs>>20))
 	}
 	return errors.Join(errs...)
 }

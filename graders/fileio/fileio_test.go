@@ -286,6 +286,40 @@ func TestExceptions(t *testing.T) {
 	assert.Equal(t, map[string]string{"MODE": "x"}, p.seen[1].Env)
 }
 
+// TestExceptionsFromACheck have another comparison: the expression around them is left aside, and its bounds with it.
+func TestExceptionsFromACheck(t *testing.T) {
+	t.Parallel()
+	check := "len(trim(output)) == len(trim(input)) and output != input"
+	for _, with := range []map[string]any{
+		{"compare": "check", "check": check, "each": []any{map[string]any{"cases": "edge/*", "compare": "text"}}},
+		{"check": check, "each": []any{map[string]any{"cases": "samples/*", "compare": "check"}, map[string]any{"cases": "plain", "compare": "check"}}},
+	} {
+		m, _ := judged(t, NewStdio(), with, upperCases(), upper)
+		assert.InDelta(t, 1, m.Values["cases.right"], 0)
+		m, _ = judged(t, NewStdio(), with, upperCases(), func(_ workload.Command, input string) (string, evidence.Execution) {
+			return input, evidence.Execution{}
+		})
+		assert.InDelta(t, 1.0/3, m.Values["cases.right"], 1e-9, "only the empty one is right")
+	}
+	w, err := NewStdio().read(map[string]any{"compare": "check", "check": check, "each": []any{map[string]any{"cases": "*", "compare": "text"}}})
+	require.NoError(t, err)
+	r, _ := w.rulesOf(found{name: "a"})
+	assert.False(t, r.looksAt("input"))
+}
+
+func TestLintFiles(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{"cases/a.in": file("3\n"), "cases/a.out": file("6\n"), "cases/b.in": file("4\n"), "cases/b.out": file("9\n"), "cases/c.in": file("1")}
+	with := map[string]any{"compare": "check", "check": "int(trim(output)) == 2 * int(trim(input))"}
+	_, err := NewStdio().CheckFiles(with, files)
+	require.NoError(t, err)
+	err = NewStdio().LintFiles(with, files)
+	require.ErrorContains(t, err, `with.cases: cases/b.out would not count as right itself: The check of the challenge does not accept the output`)
+	assert.NotContains(t, err.Error(), "a.out")
+	require.ErrorContains(t, NewStdio().LintFiles(map[string]any{"compare": "json"}, fstest.MapFS{"cases/a.in": file(""), "cases/a.out": file("{")}), "is not JSON")
+	require.NoError(t, NewStdio().LintFiles(nil, upperCases()))
+}
+
 func TestRole(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -361,17 +395,22 @@ func TestCheck(t *testing.T) {
 		with map[string]any
 		want string
 	}{
-		"unknown":         {NewStdio(), map[string]any{"case": "x"}, `unknown key "case"; did you mean cases?`},
-		"compare":         {NewStdio(), map[string]any{"compare": "token"}, "did you mean tokens?"},
-		"check missing":   {NewStdio(), map[string]any{"compare": "check"}, "with.compare: compare: check needs the expression"},
-		"check unused":    {NewStdio(), map[string]any{"check": "true"}, "with.check: the expression is used with compare: check only"},
-		"check wrong":     {NewStdio(), map[string]any{"compare": "check", "check": "outptu == expected"}, "with.check: unknown name outptu"},
-		"check no bool":   {NewStdio(), map[string]any{"compare": "check", "check": "len(output)"}, "with.check: it must be true or false"},
-		"args of stdin":   {NewStdio(), map[string]any{"args": []any{"{input}"}}, "with.args: {input} is for file-in-file-out"},
-		"args of a file":  {NewFiles(), map[string]any{"args": []any{"{output}"}}, "with.args: {input}, the path of the input file, must be in the arguments"},
-		"pattern":         {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "[", "weight": 1.0}}}, "with.each[0].cases"},
-		"time":            {NewStdio(), map[string]any{"time": "2"}, "expected the time limit of one case"},
-		"exception wrong": {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "a", "check": "true"}}}, "with.each[0].check"},
+		"unknown":          {NewStdio(), map[string]any{"case": "x"}, `unknown key "case"; did you mean cases?`},
+		"compare":          {NewStdio(), map[string]any{"compare": "token"}, "did you mean tokens?"},
+		"check missing":    {NewStdio(), map[string]any{"compare": "check"}, "with.compare: compare: check needs the expression"},
+		"check unused":     {NewStdio(), map[string]any{"check": "true"}, "with.check: the expression is used with compare: check only"},
+		"check wrong":      {NewStdio(), map[string]any{"compare": "check", "check": "outptu == expected"}, "with.check: unknown name outptu"},
+		"check no bool":    {NewStdio(), map[string]any{"compare": "check", "check": "len(output)"}, "with.check: it must be true or false"},
+		"args of stdin":    {NewStdio(), map[string]any{"args": []any{"{input}"}}, "with.args: {input} is for file-in-file-out"},
+		"args of a file":   {NewFiles(), map[string]any{"args": []any{"{output}"}}, "with.args: {input}, the path of the input file, must be in the arguments"},
+		"pattern":          {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "[", "weight": 1.0}}}, "with.each[0].cases"},
+		"time":             {NewStdio(), map[string]any{"time": "2"}, "expected the time limit of one case"},
+		"check of nothing": {NewStdio(), map[string]any{"compare": "check", "check": "expected != input"}, "with.check: the expression never looks at output"},
+		"exception unused": {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "a", "compare": "tokens", "check": "output == ''"}}}, "with.each[0].check: the expression is used with compare: check only"},
+		"check place":      {NewStdio(), map[string]any{"compare": "check", "check": "output == == expected"}, `with.check: "==" is not expected here (character 11, at "== expected")`},
+		"check near":       {NewStdio(), map[string]any{"compare": "check", "check": "integer(output) == 3"}, "with.check: unknown name integer; there are expected, input, output, and the functions of the language"},
+		"time number":      {NewStdio(), map[string]any{"time": 2.0}, "time is 2 (a number) instead of text: add a unit, 2s; expected the time limit of one case"},
+		"exception wrong":  {NewStdio(), map[string]any{"each": []any{map[string]any{"cases": "a", "check": "true"}}}, "with.each[0].check"},
 	} {
 		err := tt.g.Check(tt.with)
 		require.Error(t, err, name)
@@ -406,14 +445,16 @@ func TestCheckFiles(t *testing.T) {
 		require.Error(t, err, name)
 		assert.Contains(t, err.Error(), tt.want, name)
 	}
+	_, err = NewStdio().CheckFiles(map[string]any{"each": []any{map[string]any{"cases": "{samples,edge}/*", "weight": 2.0}}}, upperCases())
+	require.ErrorContains(t, err, "there is no {a,b}")
 	large := fstest.MapFS{"cases/a.in": file(strings.Repeat("x", maxInputBytes+1)), "cases/a.out": file(strings.Repeat("x", maxExpectedBytes+1)), "cases/b.in": file(""), "cases/b.out": file("\xff")}
 	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "output != input"}, large)
-	require.ErrorContains(t, err, "cases/a.in has 16384 KiB; at most 16384 are allowed for an input")
+	require.ErrorContains(t, err, "cases/a.in has 16384 KiB; at most 16384 KiB are allowed for an input")
 	for _, name := range []string{"cases/c", "cases/d", "cases/e"} {
 		large[name+".in"], large[name+".out"] = file(strings.Repeat("x", maxInputBytes)), file("")
 	}
 	_, err = NewStdio().CheckFiles(map[string]any{"compare": "check", "check": "output != input"}, large)
-	require.ErrorContains(t, err, "the inputs that a check looks at take 64 MiB; at most 32 are allowed together")
+	require.ErrorContains(t, err, "the inputs that a check looks at take 64 MiB; at most 32 MiB are allowed together: give large cases another compare with each")
 	require.ErrorContains(t, err, "cases/a.out is larger than 2048 KiB")
 	require.ErrorContains(t, err, "cases/b.out is not UTF-8 text")
 	for _, cases := range []int{1, 20, maxCases} {

@@ -23,6 +23,7 @@ type Grader struct{ name string }
 var (
 	_ graders.Grader   = (*Grader)(nil)
 	_ graders.Settings = (*Grader)(nil)
+	_ graders.Linter   = (*Grader)(nil)
 )
 
 // NewStdio returns the grader of programs that read standard input and write standard output.

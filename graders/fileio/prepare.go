@@ -136,7 +136,7 @@ func (m *maker) add(g *Grader, p graders.Preparation, w with, c found, i, cases 
 	r, weight := w.rulesOf(c)
 	limit, toFile := settings.Duration(r.Time, defaultTime), r.places(w.Env, placeOutput)
 	k := known{Name: c.name, Group: c.group, Weight: weight, TimeNs: int64(limit), Rules: r, Expected: expected, OutputFile: toFile}
-	if uses(r.Check, "input") {
+	if r.looksAt("input") {
 		k.Input = string(input)
 	}
 	m.truth.Cases = append(m.truth.Cases, k)

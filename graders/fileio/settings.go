@@ -109,15 +109,28 @@ func (g *Grader) Check(settled map[string]any) error {
 		return err
 	}
 	errs := []error{g.checkRules(w.rules, w.Env, nil)}
+	const idle = "the expression is used with compare: check only"
+	if w.Check != "" && w.Compare != compareCheck && !slices.ContainsFunc(w.Each, each.takesCheck) {
+		errs = append(errs, settings.Wrong(settings.At("check"), idle))
+	}
 	for i, e := range w.Each {
 		at := settings.At("each", i)
 		if _, err := path.Match(e.Cases, ""); err != nil {
 			errs = append(errs, settings.Wrong(append(at, "cases"), "%s is not a pattern; write names with * and ?", schemas.Quote(e.Cases)))
 		}
+		if e.Check != "" && w.over(e.rules).Compare != compareCheck {
+			errs = append(errs, settings.Wrong(append(slices.Clip(at), "check"), idle))
+		}
 		errs = append(errs, g.checkRules(w.over(e.rules), w.Env, at))
 	}
 	return errors.Join(errs...)
 }
+
+// takesCheck says whether an exception uses the expression around it.
+func (e each) takesCheck() bool { return e.Compare == compareCheck && e.Check == "" }
+
+// looksAt says whether the expression decides and names a variable. An expression that other rules leave behind decides nothing.
+func (r rules) looksAt(name string) bool { return r.Compare == compareCheck && uses(r.Check, name) }
 
 // checkRules checks what rules say together; at leads to them.
 func (g *Grader) checkRules(r rules, env map[string]string, at []any) error {
@@ -126,13 +139,12 @@ func (g *Grader) checkRules(r rules, env map[string]string, at []any) error {
 	if r.Compare == compareCheck && r.Check == "" {
 		errs = append(errs, settings.Wrong(under("compare"), "compare: check needs the expression: add check"))
 	}
-	if r.Compare != compareCheck && r.Check != "" {
-		errs = append(errs, settings.Wrong(under("check"), "the expression is used with compare: check only"))
-	}
 	if r.Check != "" {
 		var wrong *condition.SyntaxError
 		if _, err := condition.Bool(r.Check, checkEnv("", "", "")); errors.As(err, &wrong) {
 			errs = append(errs, &settings.Error{Path: under("check"), Offset: wrong.Offset, Message: wrong.Message})
+		} else if !uses(r.Check, "output") {
+			errs = append(errs, settings.Wrong(under("check"), "the expression never looks at output, so it says the same of every submission"))
 		}
 	}
 	if takes := r.places(env, placeInput); g.files() != takes {
@@ -160,6 +172,39 @@ func (g *Grader) CheckFiles(settled map[string]any, files fs.FS) ([]string, erro
 		paths = append(paths, c.files()...)
 	}
 	return paths, w.sizes(files, found)
+}
+
+// LintFiles implements graders.Linter: what is expected must be right by the rules of its own case.
+func (g *Grader) LintFiles(settled map[string]any, files fs.FS) error {
+	w, err := g.read(settled)
+	if err != nil {
+		return err
+	}
+	list, err := w.find(files)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range list {
+		if c.expected == "" {
+			continue
+		}
+		r, _ := w.rulesOf(c)
+		expected, err := text(files, c)
+		if err != nil {
+			return err
+		}
+		var input []byte
+		if r.looksAt("input") {
+			if input, err = settings.ReadFile(files, c.input, maxInputBytes); err != nil {
+				return err
+			}
+		}
+		if lost := differ(r, string(input), expected, expected); lost != "" {
+			errs = append(errs, settings.Wrong(settings.At("cases"), "%s would not count as right itself: %s", c.expected, lost))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // rulesOf are the rules and the weight of a case.

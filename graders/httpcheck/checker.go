@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/assay-run/assay/graders/condition"
 	"github.com/assay-run/assay/graders/settings"
@@ -71,10 +73,36 @@ func (c *Checker) Expression(compile func(string, map[string]any) (*condition.Ex
 	if source == "" {
 		return
 	}
+	for _, use := range headerUse.FindAllStringSubmatchIndex(source, -1) {
+		offset, name := utf8.RuneCountInString(source[:use[2]]), source[use[4]:use[5]]
+		quoted := source[use[4]-1] != '.'
+		if wanted := strings.ToLower(name); wanted != name || !quoted && strings.Contains(name, "-") {
+			c.errs = append(c.errs, &settings.Error{Path: at, Offset: offset, Message: fmt.Sprintf(
+				"write headers[%q] in place of %s: names of headers have small letters here, and a hyphen is a minus outside of quotes",
+				wanted, source[use[2]:use[1]])})
+			return
+		}
+	}
 	var syntax *condition.SyntaxError
 	if _, err := compile(source, vars); errors.As(err, &syntax) {
-		c.errs = append(c.errs, &settings.Error{Path: at, Offset: syntax.Offset, Message: syntax.Message})
+		message := syntax.Message
+		if _, unknown := vars[syntax.Unknown]; syntax.Unknown != "" && !unknown {
+			message += "; a captured value is known in the steps below the one that captures it only"
+		}
+		c.errs = append(c.errs, &settings.Error{Path: at, Offset: syntax.Offset, Message: message})
 	}
+}
+
+// headerUse is where an expression looks at a header of an answer or a call; a field of a body that is called headers is none.
+var headerUse = regexp.MustCompile(`(?:^|[^\w.]|[^\w]\.)(headers(?:\[["']|\.)([A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*)(?:["']\])?)`)
+
+// HeaderNames are the headers that an expression looks at, as HTTP writes them.
+func HeaderNames(source string) []string {
+	var names []string
+	for _, use := range headerUse.FindAllStringSubmatch(source, -1) {
+		names = append(names, http.CanonicalHeaderKey(use[2]))
+	}
+	return names
 }
 
 // Vars are the variables of an expression, with values of their types.
@@ -89,7 +117,13 @@ func (c *Checker) Vars(names []string) map[string]any {
 // Placeholders refuses a {{name}} that nothing fills in.
 func (c *Checker) Placeholders(text string, at []any, known []string) {
 	for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(known, m[1]) {
+		switch {
+		case slices.Contains(known, m[1]):
+		case m[1] == VarI:
+			c.Wrong(at, "{{i}} counts the repetitions of a request: add times")
+		case m[1] == VarRound:
+			c.Wrong(at, "{{round}} counts rounds: it is known in the steps of rounds only")
+		default:
 			c.Wrong(at, "{{%s}} is not captured in a step above%s", m[1], schemas.Choices(m[1], known))
 		}
 	}

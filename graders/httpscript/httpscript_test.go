@@ -250,29 +250,51 @@ func TestExpectedStaysOnTheHost(t *testing.T) {
 	assert.Contains(t, string(p.Truth), "answer-secret")
 }
 
+// TestHeadersOfConditionsAreKept holds that a condition can look at any header that it names.
+func TestHeadersOfConditionsAreKept(t *testing.T) {
+	t.Parallel()
+	p, err := New().Prepare(t.Context(), graders.Preparation{
+		With: parsed(t, `{"steps": [{"request": "GET /a", "expect": {"that": "headers[\"x-own\"] == 'a'"}, "capture": {"b": "headers.other"}}]}`), Seed: make([]byte, 32),
+	})
+	require.NoError(t, err)
+	var d params
+	require.NoError(t, json.Unmarshal(p.Params, &d))
+	assert.Subset(t, d.Keep, []string{"X-Own", "Other", "Location"})
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for steps, want := range map[string]string{
-		`[{"name": "x"}]`:                                                      "with.steps[0]: a step has exactly one of request, wait, restart and rounds; this one has 0",
-		`[{"request": "GET /", "wait": "1s"}]`:                                 "this one has 2 of them",
-		`[{"request": "FETCH /"}]`:                                             "expected a method and a path",
-		`[{"request": "GET /{{id}}"}]`:                                         "with.steps[0].request: {{id}} is not captured in a step above; allowed: run",
-		`[{"request": "POST /", "body": {"a": ["{{idd}}"]}}]`:                  "with.steps[0].body.a[0]: {{idd}} is not captured",
-		`[{"request": "GET /", "capture": {"status": "body.x"}}]`:              `with.steps[0].capture.status: "status" has a meaning in expressions`,
-		`[{"request": "GET /", "capture": {"a": "bdy.x"}}]`:                    "with.steps[0].capture.a: unknown name bdy",
-		`[{"request": "GET /", "expect": {"that": "status + 1"}}]`:             "with.steps[0].expect.that: it must be true or false",
-		`[{"request": "GET /", "expect": {"that": "answers[0].status == 1"}}]`: "unknown name answers",
-		`[{"request": "GET /", "expect": {"headers": {"A": "/(/"}}}]`:          "with.steps[0].expect.headers.A",
-		`[{"request": "GET /", "expect": {"schema": {"type": "objekt"}}}]`:     "with.steps[0].expect.schema",
-		`[{"request": "GET /", "expect": {"status": "4x"}}]`:                   "expected a status such as 201",
-		`[{"request": "GET /", "expect": {"stauts": 200}}]`:                    "did you mean status?",
-		`[{"request": "GET /", "code": "STATE_LOSS"}]`:                         "did you mean STATE_LOST?",
-		`[{"request": "GET /", "until": "status == 200"}]`:                     "until and for belong together",
-		`[{"wait": "2s", "expect": {"status": 200}}]`:                          "only a request has an answer",
-		`[{"wait": "99s"}]`:                                                    "with.steps[0].wait: 99s is too long",
-		`[{"rounds": 2}]`:                                                      "rounds need steps",
-		`[{"rounds": 2, "steps": [{"rounds": 2, "steps": [{"wait": "1s"}]}]}]`: "with.steps[0].steps[0].rounds: rounds within rounds",
-		`[{"rounds": 50, "steps": [{"request": "GET /", "times": 1000}]}]`:     "50 steps and 50000 requests",
+		`[{"name": "x"}]`:                                                                                      "with.steps[0]: a step has exactly one of request, wait, restart and rounds; this one has 0",
+		`[{"request": "GET /", "wait": "1s"}]`:                                                                 "this one has 2 of them",
+		`[{"request": "FETCH /"}]`:                                                                             "expected a method and a path",
+		`[{"request": "GET /{{id}}"}]`:                                                                         "with.steps[0].request: {{id}} is not captured in a step above; allowed: run",
+		`[{"request": "POST /", "body": {"a": ["{{idd}}"]}}]`:                                                  "with.steps[0].body.a[0]: {{idd}} is not captured",
+		`[{"request": "GET /", "capture": {"status": "body.x"}}]`:                                              `with.steps[0].capture.status: "status" has a meaning in expressions`,
+		`[{"request": "GET /", "capture": {"a": "bdy.x"}}]`:                                                    "with.steps[0].capture.a: unknown name bdy",
+		`[{"request": "GET /", "expect": {"that": "status + 1"}}]`:                                             "with.steps[0].expect.that: it must be true or false",
+		`[{"request": "GET /", "expect": {"that": "answers[0].status == 1"}}]`:                                 "unknown name answers",
+		`[{"request": "GET /", "expect": {"headers": {"A": "/(/"}}}]`:                                          "with.steps[0].expect.headers.A",
+		`[{"request": "GET /", "expect": {"schema": {"type": "objekt"}}}]`:                                     "with.steps[0].expect.schema",
+		`[{"request": "GET /", "expect": {"status": "4x"}}]`:                                                   "expected a status such as 201",
+		`[{"request": "GET /", "expect": {"stauts": 200}}]`:                                                    "did you mean status?",
+		`[{"request": "GET /", "code": "STATE_LOSS"}]`:                                                         "did you mean STATE_LOST?",
+		`[{"request": "GET /", "until": "status == 200"}]`:                                                     "until and for belong together",
+		`[{"wait": "2s", "expect": {"status": 200}}]`:                                                          "only a request has an answer",
+		`[{"wait": "99s"}]`:                                                                                    "with.steps[0].wait: 99s is too long",
+		`[{"rounds": 2}]`:                                                                                      "rounds need steps",
+		`[{"rounds": 2, "steps": [{"rounds": 2, "steps": [{"wait": "1s"}]}]}]`:                                 "with.steps[0].steps[0].rounds: rounds within rounds",
+		`[{"rounds": 50, "steps": [{"request": "GET /", "times": 1000}]}]`:                                     "50 steps and 50000 requests",
+		`[{"request": "GET /", "expect": {"all": "len(answers) == 1"}}]`:                                       "with.steps[0].expect.all: all judges the answers of a repeated request together: add times",
+		`[{"request": "GET /", "name": "a"}, {"wait": "1s", "name": "a"}]`:                                     `with.steps[1].name: there are two steps called "a"`,
+		`[{"request": "GET /", "capture": {"a": "body.x"}}, {"request": "GET /", "capture": {"a": "body.x"}}]`: `with.steps[1].capture.a: "a" is captured in a step above already`,
+		`[{"request": "GET /{{i}}"}]`:                                                                          "with.steps[0].request: {{i}} counts the repetitions of a request: add times",
+		`[{"request": "GET /{{round}}"}]`:                                                                      "{{round}} counts rounds",
+		`[{"request": "GET /", "expect": {"that": "headers.Location == '/'"}}]`:                                `with.steps[0].expect.that: write headers["location"] in place of headers.Location`,
+		`[{"request": "GET /", "expect": {"that": "len(text) > 0 and headers[\"Location\"] == '/'"}}]`:         `write headers["location"] in place of headers["Location"]`,
+		`[{"request": "GET /", "expect": {"that": "headers.content-type == 'a'"}}]`:                            `write headers["content-type"] in place of headers.content-type`,
+		`[{"request": "GET /", "times": 2, "expect": {"all": "all(answers, .headers.Location == '/')"}}]`:      `write headers["location"]`,
+		`[{"request": "GET /", "expect": {"that": "status != winner"}}]`:                                       "unknown name winner; there are body, calls, headers, ms, run, status, text, and the functions of the language (character 11, at \"winner\"); a captured value is known in the steps below",
 	} {
 		err := New().Check(parsed(t, `{"steps": `+steps+`}`))
 		if assert.Error(t, err, steps) {
@@ -281,6 +303,12 @@ func TestCheck(t *testing.T) {
 	}
 	require.ErrorContains(t, New().Check(parsed(t, `{"steps": [{"wait": "1s"}], "upstreams": {"A_URL": {"down": [{"from": "2s", "to": "1s"}]}}}`)), "with.upstreams.A_URL.down[0]: times must ascend")
 	require.ErrorContains(t, New().Check(parsed(t, `{"steps": [{"wait": "1s"}], "upstreams": {"A_URL": {"fault": "explode"}}}`)), "hang")
+	for _, steps := range []string{
+		`[{"request": "GET /", "capture": {"seq": "body.n"}}, {"rounds": 2, "steps": [{"request": "GET /{{seq}}", "capture": {"seq": "body.n"}}]}]`,
+		`[{"request": "GET /", "expect": {"that": "body.headers.Accept == headers[\"x-own\"] and headers.etag != ''"}}]`,
+	} {
+		require.NoError(t, New().Check(parsed(t, `{"steps": `+steps+`}`)), steps)
+	}
 	_, err := New().CheckFiles(parsed(t, script), fstest.MapFS{})
 	require.ErrorContains(t, err, "with.steps[0].expect.schema: there is no file note.json")
 	_, err = New().CheckFiles(parsed(t, `{"steps": [{"request": "GET /", "expect": {"schema": "../x.json"}}]}`), fstest.MapFS{})

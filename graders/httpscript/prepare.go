@@ -13,6 +13,7 @@ import (
 
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/graders/backends"
+	"github.com/assay-run/assay/graders/httpcheck"
 	"github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/graders/stubs"
 )
@@ -74,8 +75,15 @@ func (*Grader) Prepare(_ context.Context, p graders.Preparation) (graders.Prepar
 		kept[name] = true
 	}
 	for _, s := range t.Steps {
+		sources := append(slices.Collect(maps.Values(s.Capture)), s.Until)
 		if s.Expect != nil {
+			sources = append(sources, s.Expect.That, s.Expect.All)
 			for name := range s.Expect.Headers {
+				kept[name] = true
+			}
+		}
+		for _, source := range sources {
+			for _, name := range httpcheck.HeaderNames(source) {
 				kept[name] = true
 			}
 		}

@@ -138,7 +138,7 @@ func (*Grader) Check(settled map[string]any) error {
 	if err != nil {
 		return err
 	}
-	c := checker{known: map[string]bool{}}
+	c := checker{known: map[string]bool{}, captured: map[string]bool{}, named: map[string]bool{}}
 	c.steps(w.Steps, settings.At("steps"), false)
 	if !c.Failed() {
 		all, requests := unroll(w.Steps), 0
@@ -155,7 +155,9 @@ func (*Grader) Check(settled map[string]any) error {
 // checker collects mistakes in steps.
 type checker struct {
 	httpcheck.Checker
-	known map[string]bool // captured so far
+	known    map[string]bool // captured so far
+	captured map[string]bool // the same in the list of steps that is looked at
+	named    map[string]bool // names of steps so far
 }
 
 func (c *checker) steps(list []step, at []any, inRound bool) {
@@ -171,6 +173,10 @@ func (c *checker) step(s *step, at []any, inRound bool) {
 			kinds++
 		}
 	}
+	if s.Name != "" && c.named[s.Name] {
+		c.Wrong(httpcheck.Under(at, "name"), "there are two steps called %s; reports could not tell them apart", schemas.Quote(s.Name))
+	}
+	c.named[s.Name] = true
 	switch {
 	case kinds != 1:
 		c.Wrong(at, "a step has exactly one of request, wait, restart and rounds; this one has %d of them", kinds)
@@ -179,7 +185,11 @@ func (c *checker) step(s *step, at []any, inRound bool) {
 	case s.Rounds > 0 && len(s.Steps) == 0:
 		c.Wrong(at, "rounds need steps")
 	case s.Rounds > 0:
+		// A value may go from round to round: what was captured before the rounds may be captured anew in them.
+		outside := c.captured
+		c.captured = map[string]bool{}
 		c.steps(s.Steps, httpcheck.Under(at, "steps"), true)
+		maps.Copy(c.captured, outside)
 	case len(s.Steps) > 0:
 		c.Wrong(httpcheck.Under(at, "steps"), "steps are for rounds")
 	case s.Wait != "" && settings.Duration(s.Wait, 0) > maxWait:
@@ -200,6 +210,9 @@ func (c *checker) request(s *step, at []any, inRound bool) {
 	if s.Until != "" && s.Times > 1 {
 		c.Wrong(httpcheck.Under(at, "times"), "a request is repeated until something holds, or a number of times, not both")
 	}
+	if s.Expect != nil && s.Expect.All != "" && s.times() == 1 {
+		c.Wrong(httpcheck.Under(at, "expect", "all"), "all judges the answers of a repeated request together: add times, or use that")
+	}
 	if settings.Duration(s.For, 0) > maxFor {
 		c.Wrong(httpcheck.Under(at, "for"), "%s is too long; at most %s is allowed", s.For, maxFor)
 	}
@@ -208,7 +221,7 @@ func (c *checker) request(s *step, at []any, inRound bool) {
 		for _, d := range evidence.Codes() {
 			codes = append(codes, d.Code)
 		}
-		c.Wrong(httpcheck.Under(at, "code"), "%s is not a reason code%s", schemas.Quote(s.Code), schemas.Choices(s.Code, codes))
+		c.Wrong(httpcheck.Under(at, "code"), "%s is not a reason code%s; `assay codes` explains all", schemas.Quote(s.Code), schemas.Choices(s.Code, codes))
 	}
 	names := slices.Collect(maps.Keys(c.known))
 	names = append(names, httpcheck.VarRun)
@@ -226,10 +239,13 @@ func (c *checker) request(s *step, at []any, inRound bool) {
 		if httpcheck.Reserved(name) {
 			c.Wrong(httpcheck.Under(at, "capture", name), "%s has a meaning in expressions; choose another name", schemas.Quote(name))
 		}
+		if c.captured[name] {
+			c.Wrong(httpcheck.Under(at, "capture", name), "%s is captured in a step above already; choose another name", schemas.Quote(name))
+		}
 		c.Expression(condition.Value, s.Capture[name], httpcheck.Under(at, "capture", name), vars)
 	}
 	for name := range s.Capture {
-		c.known[name] = true
+		c.known[name], c.captured[name] = true, true
 	}
 }
 

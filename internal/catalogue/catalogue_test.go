@@ -69,6 +69,9 @@ func TestMarkdown(t *testing.T) {
 		assert.Contains(t, text, want)
 	}
 	assert.NotContains(t, text, "secret")
+	p.Criteria[0].Measures = "How long it takes, compared with our reference"
+	assert.Contains(t, Markdown(p), "| How long it takes, compared with our reference |", "it is said once")
+	assert.Contains(t, text, "Runs are those of the submission, of our own solution")
 	index := Index([]Page{p})
 	assert.Contains(t, index, `| [An \| example](example.md) | mid | 30 | event-loop, testing |`)
 }
@@ -115,4 +118,22 @@ func TestWorkloads(t *testing.T) {
 	assert.NotContains(t, text, "children[].children", "what refers to itself is described once")
 	_, err = Workloads([]WorkloadDoc{{Name: "bad", Settings: []byte(`{`)}})
 	require.Error(t, err)
+}
+
+// TestCodes names every code and every skill, on the page and on the terminal.
+func TestCodes(t *testing.T) {
+	t.Parallel()
+	skills := challenges.Skills()
+	assert.Contains(t, skills, "api-design")
+	page := Codes(evidence.Codes(), skills)
+	var screen strings.Builder
+	require.NoError(t, CodesText(&screen, evidence.Codes(), skills, 80))
+	for _, c := range evidence.Codes() {
+		assert.Contains(t, page, "| `"+c.Code+"` | "+cell(c.Engineer)+" |")
+		assert.Contains(t, screen.String(), "  "+c.Code+"\n")
+	}
+	for _, s := range skills {
+		assert.Contains(t, page, "`"+s+"`")
+		assert.Contains(t, screen.String(), s)
+	}
 }

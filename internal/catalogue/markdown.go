@@ -18,11 +18,7 @@ func Markdown(p Page) string {
 
 	b.WriteString("## What points are given for\n\n| points | criterion | skill | what is measured |\n|---:|---|---|---|\n")
 	for _, c := range p.Criteria {
-		measures := c.Measures
-		if c.Relative {
-			measures += "; " + c.compared()
-		}
-		fmt.Fprintf(&b, "| %g | %s | %s | %s |\n", c.Points, cell(c.Title), c.Skill, cell(measures))
+		fmt.Fprintf(&b, "| %g | %s | %s | %s |\n", c.Points, cell(c.Title), c.Skill, cell(c.measured()))
 	}
 	if len(p.Gates) > 0 {
 		b.WriteString("\nWhen one of these does not hold, the score is capped:\n\n| gate | at | when it does not hold |\n|---|---:|---|\n")
@@ -38,6 +34,7 @@ func Markdown(p Page) string {
 	for _, m := range p.Modes {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.Name, cell(m.Title), m.took())
 	}
+	b.WriteString("\n" + aboutRuns + "\n")
 	for _, m := range p.Modes {
 		for _, note := range m.Notes {
 			fmt.Fprintf(&b, "\n`%s`: %s\n", m.Name, note)

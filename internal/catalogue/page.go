@@ -200,13 +200,17 @@ func (m Mode) took() string {
 	return fmt.Sprintf("%s, %d runs, %.0f min at most", official, m.Runs, max(1, m.MostSeconds/60))
 }
 
-// compared ends the description of what is measured.
-func (c Point) compared() string {
-	if c.Relative {
-		return "compared with our reference on the same machine"
+// measured says what is measured, and with what it is compared where the author does not say so.
+func (c Point) measured() string {
+	if !c.Relative || strings.Contains(c.Measures, "compared with") {
+		return c.Measures
 	}
-	return ""
+	return c.Measures + "; compared with our reference on the same machine"
 }
+
+// aboutRuns says what the number of runs counts.
+const aboutRuns = "Runs are those of the submission, of our own solution and of a known bad one, which must fail. Mostly they take far less time than " +
+	"the limit. A grading that is invalid is repeated, which comes on top."
 
 // WorkloadDoc is what is documented of a workload.
 type WorkloadDoc struct {

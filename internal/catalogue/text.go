@@ -30,11 +30,7 @@ func Text(w io.Writer, p Page, width int, brief bool) error {
 	t.line("\nWhat points are given for")
 	for _, c := range p.Criteria {
 		t.line("  %3g  %s (%s)", c.Points, c.Title, c.Skill)
-		measures := c.Measures
-		if c.Relative {
-			measures += "; " + c.compared()
-		}
-		t.para("       ", measures)
+		t.para("       ", c.measured())
 	}
 	if len(p.Gates) > 0 {
 		t.line("\nWhat caps the score when it does not hold")
@@ -53,6 +49,7 @@ func Text(w io.Writer, p Page, width int, brief bool) error {
 			t.para("    ", note)
 		}
 	}
+	t.para("  ", aboutRuns)
 	if brief {
 		t.line("\nThe brief\n")
 		for line := range strings.Lines(p.Brief) {

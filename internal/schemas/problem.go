@@ -83,13 +83,16 @@ func Choices(found string, allowed []string) string {
 	return "; allowed: " + list
 }
 
+// Nearest returns the name that is a small typing mistake away from found, or nothing.
+func Nearest(found string, names []string) string { return nearest(found, names) }
+
 // nearest returns the name that is a small typing mistake away from found, or nothing. Between very short names every
 // other one is near.
 func nearest(found string, names []string) string {
 	if utf8.RuneCountInString(found) < 3 {
 		return ""
 	}
-	best, bestDistance := "", max(1, min(3, utf8.RuneCountInString(found)/3))+1
+	best, bestDistance := "", max(1, min(3, (utf8.RuneCountInString(found)+2)/4))+1
 	for _, name := range names {
 		if d := distance(strings.ToLower(found), strings.ToLower(name)); d < bestDistance {
 			best, bestDistance = name, d

@@ -124,6 +124,7 @@ func TestChoices(t *testing.T) {
 	assert.Empty(t, Choices("x", nil))
 	assert.Equal(t, "; allowed: a, b", Choices("xxxxxx", []string{"b", "a", "b"}))
 	assert.Equal(t, "; did you mean passMark? (allowed: passMark)", Choices("pasmark", []string{"passMark"}))
+	assert.Equal(t, "; allowed: STATE_LOST", Choices("RACE_LOST", []string{"STATE_LOST"}), "another word, not a slip")
 	many := strings.Fields("a b c d e f g h i j k l m n")
 	assert.Equal(t, "; allowed: a, b, c, d, e, f, g, h, i, j, k, l and 2 more", Choices("longer", many))
 	assert.LessOrEqual(t, len(Quote(strings.Repeat("\x1b", 1000))), 4*maxQuoted+8)

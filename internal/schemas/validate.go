@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,7 +112,7 @@ func (r *reader) sentence(e *jsonschema.ValidationError, path []any) string {
 	case *kind.Type:
 		hint := ""
 		if slices.Contains(k.Want, "string") && (k.Got == "number" || k.Got == "boolean" || k.Got == "integer") {
-			hint = fmt.Sprintf(": put it in quotes, \"%s\"", found)
+			hint = r.asText(e, found)
 		}
 		if k.Got == "array" || k.Got == "object" || k.Got == "null" {
 			return fmt.Sprintf("is %s instead of %s%s", article(k.Got), article(k.Want...), expected)
@@ -156,6 +157,21 @@ func (r *reader) sentence(e *jsonschema.ValidationError, path []any) string {
 	default:
 		return fmt.Sprintf("is %s, which the schema does not allow%s", found, expected)
 	}
+}
+
+// asText says how to write a number or a truth value where text is asked for: with a unit where one is missing, else in quotes.
+func (r *reader) asText(e *jsonschema.ValidationError, found string) string {
+	source, _ := field(r.at(e.SchemaURL), "pattern").(string)
+	pattern, err := regexp.Compile(source)
+	switch {
+	case source == "" || err != nil || pattern.MatchString(found):
+		return fmt.Sprintf(": put it in quotes, \"%s\"", found)
+	case pattern.MatchString(found + "s"):
+		return fmt.Sprintf(": add a unit, %ss", found)
+	case pattern.MatchString(found + "MiB"):
+		return fmt.Sprintf(": add a unit, %sMiB", found)
+	}
+	return ""
 }
 
 // description is what the schema says of a value, e.g. "a size such as 256MiB".
