@@ -11,7 +11,7 @@ import (
 // late is a context whose timer has not fired yet.
 type late struct {
 	context.Context //nolint:containedctx // it is one
-	deadline time.Time
+	deadline        time.Time
 }
 
 func (l late) Deadline() (time.Time, bool) { return l.deadline, true }
