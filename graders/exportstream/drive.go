@@ -78,14 +78,13 @@ func (*Grader) Drive(ctx context.Context, pod workload.Pod, raw json.RawMessage)
 	return []evidence.Execution{e}, nil
 }
 
-// queue is what the kernel holds at one end of a connection, nothing where that is not known. Everybody's figures are then larger by it,
-// the reference's too.
-func (d *driver) queue(local, remote netip.AddrPort) tcpqueue.Queue {
+// queue is what the kernel holds at one end of a connection; ok is false when there is no such connection. Where the kernel tells nothing it
+// is nothing: everybody's figures are then larger by it, the reference's too.
+func (d *driver) queue(local, remote netip.AddrPort) (q tcpqueue.Queue, ok bool) {
 	if d.kernel == nil {
-		return tcpqueue.Queue{}
+		return tcpqueue.Queue{}, true
 	}
-	q, _ := d.kernel.Of(local, remote)
-	return q
+	return d.kernel.Of(local, remote)
 }
 
 // driver is the state of one Drive.
@@ -306,8 +305,8 @@ func (d *driver) lookAtStreams(now time.Time) {
 		if g := s.spec.Group; g != groupSlow && g != groupStalled && g != groupLeaving || s.ended.Load() {
 			continue
 		}
-		held := s.look(d, int64(now.Sub(d.epoch)))
-		if s.spec.Group == groupSlow || s.spec.Group == groupStalled {
+		held, ok := s.look(d, int64(now.Sub(d.epoch)))
+		if ok && (s.spec.Group == groupSlow || s.spec.Group == groupStalled) {
 			sum, n = sum+held, n+1
 		}
 	}

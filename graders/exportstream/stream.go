@@ -90,23 +90,32 @@ func (s *stream) read(ctx context.Context, d *driver) {
 	d.tell()
 }
 
-// look returns what the submission itself holds of it, in bytes of the source, and keeps the most. It is for who has the driver's lock.
-func (s *stream) look(d *driver, at int64) int64 {
+// look returns what the submission itself holds of it, in bytes of the source, and keeps the most. ok is false when one of its
+// connections has just ended: what waited in the kernel cannot be told any more. It is for who has the driver's lock.
+func (s *stream) look(d *driver, at int64) (held int64, ok bool) {
 	// The client's side first: what is on its way meanwhile counts as held.
 	given := s.checker.Source()
 	if local := s.local.Load(); local != nil {
-		waiting := d.queue(*local, d.addr).Unread + d.queue(d.addr, *local).Unsent
-		given += int64(float64(waiting) * s.checker.rate)
+		ours, found := d.queue(*local, d.addr)
+		theirs, also := d.queue(d.addr, *local)
+		if !found || !also {
+			return 0, false
+		}
+		given += int64(float64(ours.Unread+theirs.Unsent) * s.checker.rate)
 	}
 	taken := s.source.Taken()
 	for _, e := range s.source.Open() {
-		taken -= d.queue(e.Theirs, e.Ours).Unread
+		q, found := d.queue(e.Theirs, e.Ours)
+		if !found {
+			return 0, false
+		}
+		taken -= q.Unread
 	}
-	held := max(taken-given, 0)
+	held = max(taken-given, 0)
 	if held > s.peak {
 		s.peak, s.peakAt = held, at
 	}
-	return held
+	return held, true
 }
 
 // open says that its client has left, and its source has not been closed.
