@@ -50,7 +50,7 @@ type Limits struct {
 	Pids          int64
 	TmpBytes      int64
 	FileSizeBytes int64
-	// CPUTime is that of one execution, all its processes together; 0 for as much as it has time.
+	// CPUTime is that of one execution, all its processes together; 0 for a tenth more than it has time.
 	CPUTime time.Duration
 }
 

@@ -195,6 +195,7 @@ func TestKitScript(t *testing.T) {
 			map[string]any{"request": "POST /count", "body": map[string]any{"a": 2}, "within": "1s", "expect": map[string]any{"that": "body.count == first + 1"}},
 			map[string]any{"wait": "300ms"}, // for some heartbeats
 			map[string]any{"restart": "kill"},
+			map[string]any{"wait": "300ms"}, // the first process may have crashed before a beat counted
 			map[string]any{"request": "POST /count", "body": map[string]any{"a": 3}, "within": "1s", "code": "STATE_LOST", "expect": map[string]any{"that": "body.count >= 2"}},
 		},
 	}

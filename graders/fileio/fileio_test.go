@@ -165,6 +165,7 @@ func TestPrograms(t *testing.T) {
 	}{
 		{"good", upper, []string{}, 1, 1, 0, 0, ""},
 		{"wrong", func(_ workload.Command, in string) (string, evidence.Execution) { return in, evidence.Execution{} }, []string{"WRONG_OUTPUT"}, 1.0 / 3, 1, 0, 0, `Line 1 is "ada", expected "ADA".`},
+		{"computes on many cores", ends(evidence.Exit{Status: evidence.CPULimit, Code: 137}, 22e8), []string{"SLOW"}, 2.0 / 3, 0, 1, 0, "It was not done when it had computed for 2.2 s."},
 		{"slow", ends(evidence.Exit{Status: evidence.TimedOut, Code: 137}, 19e8), []string{"SLOW"}, 2.0 / 3, 0, 1, 0, "It was not done within 2s; it computed for 1.9 s of that."},
 		{"slow, on a core that others have", func(c workload.Command, input string) (string, evidence.Execution) {
 			return "", evidence.Execution{Exit: evidence.Exit{Status: evidence.TimedOut}, DurationNs: 2e9, Usage: evidence.Usage{CPUNs: 6e8, RunDelayNs: 13e8}}

@@ -80,7 +80,7 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 	return []evidence.MetricDoc{
 		{Name: metricRight, Unit: "share", Better: higher, Doc: "weighted share of all cases that came out right"},
 		{Name: metricWrong, Unit: "count", Better: lower, Doc: "cases that did not come out right, for whatever reason"},
-		{Name: metricTimeout, Unit: "count", Better: lower, Doc: "cases that were not done within their time limit"},
+		{Name: metricTimeout, Unit: "count", Better: lower, Doc: "cases that were not done within their time limit, or the CPU time that goes with it"},
 		{Name: metricCrashed, Unit: "count", Better: lower, Doc: "cases in which the program did not end by itself with exit code 0, time limits aside"},
 		group(groupSamples, "in the folder samples"),
 		group(groupEdge, "in the folder edge"),

@@ -103,9 +103,12 @@ func death(e *evidence.Execution, limit time.Duration, memory int64) signs.Death
 	d := signs.Diagnose(e, 0, memory)
 	// It may have wanted to compute and found its core taken.
 	busy := float64(e.Usage.CPUNs+e.Usage.RunDelayNs) >= busyShare*float64(e.DurationNs)
-	if e.Exit.Status == evidence.TimedOut && busy {
+	switch {
+	case e.Exit.Status == evidence.CPULimit:
+		d = signs.Death{Code: codeSlow, Detail: fmt.Sprintf("It was not done when it had computed for %s.", signs.Seconds(e.Usage.CPUNs))}
+	case e.Exit.Status == evidence.TimedOut && busy:
 		d = signs.Death{Code: codeSlow, Detail: fmt.Sprintf("It was not done within %s; it computed for %s of that.", limit, signs.Seconds(e.Usage.CPUNs))}
-	} else if e.Exit.Status == evidence.TimedOut {
+	case e.Exit.Status == evidence.TimedOut:
 		d.Detail = fmt.Sprintf("It was not done within %s, and computed for only %s of that: it waited for something.", limit, signs.Seconds(e.Usage.CPUNs))
 	}
 	return d
@@ -138,7 +141,7 @@ func values(verdicts []verdict) map[string]float64 {
 		memory = max(memory, v.exec.Usage.MemoryPeakBytes)
 		clean = clean && v.exec.Exit.OK()
 		switch {
-		case v.exec.Exit.Status == evidence.TimedOut:
+		case v.exec.Exit.Status == evidence.TimedOut, v.exec.Exit.Status == evidence.CPULimit:
 			m[metricTimeout]++
 		case !v.exec.Exit.OK():
 			m[metricCrashed]++

@@ -44,14 +44,17 @@ func (e *execution) enforce(now time.Time) error {
 	return e.killAll(reason)
 }
 
-// cpuLimit is how much CPU time it may use: what the run says, or as much as there is time. 0 for no limit.
+// cpuLimit is how much CPU time it may use: what the run says, or a tenth more than there is time. 0 for no limit. On one core a program
+// that computes uses up both at the same moment, and which of the two ended it would be chance.
 func (e *execution) cpuLimit() time.Duration {
-	for _, limit := range []time.Duration{time.Duration(e.pod.run.CPUNs), e.cmd.Timeout, e.pod.run.Timeout} {
-		if limit > 0 {
-			return limit
-		}
+	if limit := time.Duration(e.pod.run.CPUNs); limit > 0 {
+		return limit
 	}
-	return 0
+	limit := e.cmd.Timeout
+	if limit <= 0 {
+		limit = e.pod.run.Timeout
+	}
+	return limit + limit/10
 }
 
 // killAll ends every process of the submission and returns when none is left. The first reason given is kept.
