@@ -109,7 +109,8 @@ func nodeRun(t *testing.T, solution string, with map[string]any) evidence.Measur
 	return m
 }
 
-// TestNodeSolutions drives real programs: good ones are right about everything, and the flawed ones get their codes.
+// TestNodeSolutions drives real programs: good ones are right about everything, and the flawed ones get their codes. An outage takes half a
+// minute, so here are those that hang on statistics; assay validate has them all.
 func TestNodeSolutions(t *testing.T) {
 	outages, contract := map[string]any{"kind": "outages"}, map[string]any{"kind": "contract"}
 	for _, tt := range []struct {
@@ -124,19 +125,9 @@ func TestNodeSolutions(t *testing.T) {
 		{"flawed/swallow-profile", contract, []string{codeErrorSwallowed}},
 		{"flawed/no-timeout", contract, []string{codeHang}},
 		{"reference", outages, []string{}},
-		{"ref-min", outages, []string{codeNoBreaker, codeNoJitter}},
-		{"flawed/promise-all", outages, []string{codeNoFallback}},
-		{"flawed/no-timeout", outages, []string{codeHang}},
 		{"flawed/timeout-without-abort", outages, []string{codeLeak}},
 		{"flawed/retry-no-cap", outages, []string{codeRetryStorm}},
 		{"flawed/retry-no-jitter", outages, []string{codeNoJitter}},
-		{"flawed/retries-post", outages, []string{codeDuplicateEffect, codeRetryUnsafe}},
-		{"flawed/swallow-profile", outages, []string{codeErrorSwallowed}},
-		{"flawed/breaker-never-closes", outages, []string{}},
-		{"gaming/drop-requests", outages, []string{}},
-		{"gaming/unlabelled-cache", outages, []string{codeStaleRead}},
-		{"gaming/made-up", outages, []string{codeErrorSwallowed, codeLostEffect, codeWrongOutput}},
-		{"gaming/prefetch", outages, []string{codeStaleRead}},
 	} {
 		t.Run(tt.solution+" "+tt.with["kind"].(string), func(t *testing.T) {
 			m := nodeRun(t, tt.solution, tt.with)
