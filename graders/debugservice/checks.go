@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/assay-run/assay/graders/service"
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 // reading is what the check of one cause measured. It is judged as Value / Base.
@@ -70,7 +70,7 @@ func (b *bench) run(ctx context.Context, c cause) *reading {
 
 // once makes one check once.
 func (b *bench) once(ctx context.Context, name string) *reading {
-	service.Pause(ctx, settle)
+	loopback.Pause(ctx, settle)
 	value, base, err := checkOf(name)(ctx, b)
 	switch {
 	case ctx.Err() != nil:
@@ -146,7 +146,7 @@ func (b *bench) beside(ctx context.Context, calls []call, status int) (float64, 
 	var waits []float64
 	var wg sync.WaitGroup
 	health := get("", "", "/healthz", 0)
-	service.Pause(work, probeEvery) // the work has begun
+	loopback.Pause(work, probeEvery) // the work has begun
 	for work.Err() == nil && len(waits) < 2_000 {
 		wg.Go(func() {
 			due := time.Now()
@@ -157,7 +157,7 @@ func (b *bench) beside(ctx context.Context, calls []call, status int) (float64, 
 				waits = append(waits, time.Since(due).Seconds())
 			}
 		})
-		service.Pause(work, probeEvery)
+		loopback.Pause(work, probeEvery)
 	}
 	wg.Wait()
 	<-work.Done()

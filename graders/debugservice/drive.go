@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/workload"
@@ -122,7 +123,7 @@ func (d *driver) script(ctx context.Context) {
 		if d.facts.Audited == len(all) || ctx.Err() != nil || time.Now().After(until) {
 			return
 		}
-		service.Pause(ctx, 50*time.Millisecond)
+		loopback.Pause(ctx, 50*time.Millisecond)
 	}
 }
 
@@ -192,9 +193,9 @@ func (d *driver) stutter(ctx context.Context) (stop func()) {
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			service.Pause(ctx, stutterEvery)
+			loopback.Pause(ctx, stutterEvery)
 			d.audit.hold()
-			service.Pause(ctx, stutterFor)
+			loopback.Pause(ctx, stutterFor)
 			d.audit.release()
 		}
 	}()

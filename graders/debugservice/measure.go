@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/graders/signs"
 	"github.com/assay-run/assay/internal/evidence"
 )
@@ -44,14 +45,9 @@ func read(ev evidence.Run, raw json.RawMessage) (*run, error) {
 	if err := json.Unmarshal(raw, &r.truth); err != nil {
 		return nil, fmt.Errorf("read truth of %s: %w", ev.Scenario, err)
 	}
-	if len(ev.Executions) != 1 {
-		return nil, fmt.Errorf("judge %s: the run is not of this workload", ev.Scenario)
-	}
-	r.exec = &ev.Executions[0]
-	if len(r.exec.Facts) > 0 {
-		if err := json.Unmarshal(r.exec.Facts, &r.facts); err != nil {
-			return nil, fmt.Errorf("read facts of %s: %w", ev.Scenario, err)
-		}
+	var err error
+	if r.exec, err = service.Read(&ev, execution, &r.facts); err != nil {
+		return nil, err
 	}
 	return r, nil
 }

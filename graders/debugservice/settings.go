@@ -5,9 +5,9 @@ import (
 	_ "embed"
 	"fmt"
 	"io/fs"
-	"math"
 	"time"
 
+	shared "github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/internal/forms"
 )
 
@@ -54,7 +54,7 @@ func parseSettings(with map[string]any) (settings, error) {
 		case !ok:
 			return s, fmt.Errorf("with.%s: unknown setting; checks has none, load has rate, seconds and fullSeconds", key)
 		}
-		n := number64(v)
+		n := shared.Number(v)
 		if !(n >= bounds[0] && n <= bounds[1]) {
 			return s, fmt.Errorf("with.%s: must be a number from %g to %g, not %v", key, bounds[0], bounds[1], v)
 		}
@@ -69,21 +69,6 @@ func parseSettings(with map[string]any) (settings, error) {
 	s.open = time.Duration(values["seconds"] * float64(time.Second))
 	s.full = time.Duration(values["fullSeconds"] * float64(time.Second))
 	return s, nil
-}
-
-// number64 is a number of YAML; NaN for anything else.
-func number64(v any) float64 {
-	switch v := v.(type) {
-	case int:
-		return float64(v)
-	case int64:
-		return float64(v)
-	case uint64:
-		return float64(v)
-	case float64:
-		return v
-	}
-	return math.NaN()
 }
 
 // schema is the JSON Schema of the settings.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assay-run/assay/graders/broker"
 	"github.com/assay-run/assay/graders/killrounds"
+	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/graders/pgproxy"
 	"github.com/assay-run/assay/graders/postgres"
 	"github.com/assay-run/assay/graders/service"
@@ -157,7 +158,7 @@ func (d *driver) rush(ctx context.Context) error {
 				return err
 			}
 		}
-		service.Pause(ctx, lookEvery)
+		loopback.Pause(ctx, lookEvery)
 	}
 	wg.Wait()
 	if err := errors.Join(published, context.Cause(ctx)); err != nil {
@@ -180,7 +181,7 @@ func (d *driver) publish(ctx context.Context) error {
 			return err
 		}
 		d.pod.Report(workload.Progress{Phase: "publishing", Done: int64(next), Total: int64(len(d.messages)), Unit: "messages"})
-		service.Pause(ctx, publishEvery)
+		loopback.Pause(ctx, publishEvery)
 	}
 	return nil
 }
@@ -194,7 +195,7 @@ func (d *driver) round(ctx context.Context, k kill) error {
 	select {
 	case <-caught:
 		r.Caught = true
-		service.Pause(ctx, catchFor)
+		loopback.Pause(ctx, catchFor)
 	case <-late.C:
 	case <-d.keeper.Service().Process.Done():
 	case <-ctx.Done():
@@ -227,15 +228,15 @@ func (d *driver) drain(ctx context.Context) error {
 		if _, err := d.keeper.Mind(ctx); err != nil {
 			return err
 		}
-		service.Pause(ctx, lookEvery)
+		loopback.Pause(ctx, lookEvery)
 	}
 	d.facts.WatchedMs = d.ms(time.Now())
 	if d.queue.Open() > 0 || d.keeper.Service().Ended() {
 		return context.Cause(ctx)
 	}
-	service.Pause(ctx, restFor)
+	loopback.Pause(ctx, restFor)
 	from, polls := time.Now(), d.queue.Counts().Leases
-	service.Pause(ctx, idleFor)
+	loopback.Pause(ctx, idleFor)
 	d.facts.Idle = &idle{FromMs: d.ms(from), ToMs: d.ms(time.Now()), Polls: d.queue.Counts().Leases - polls}
 	return context.Cause(ctx)
 }
@@ -248,7 +249,7 @@ func (d *driver) settle(ctx context.Context) {
 		if n := d.proxy.Counts().Statements(); n != last {
 			last, since = n, time.Now()
 		}
-		service.Pause(ctx, lookEvery)
+		loopback.Pause(ctx, lookEvery)
 	}
 }
 
@@ -301,7 +302,7 @@ func (d *driver) readChanges(ctx context.Context) error {
 		if busy == 0 {
 			break
 		}
-		service.Pause(ctx, lookEvery)
+		loopback.Pause(ctx, lookEvery)
 	}
 	names := map[string]int{}
 	for i := range keys {

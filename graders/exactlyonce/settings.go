@@ -2,8 +2,9 @@ package exactlyonce
 
 import (
 	"fmt"
-	"math"
 	"time"
+
+	shared "github.com/assay-run/assay/graders/settings"
 )
 
 // settings is "with:" of a scenario.
@@ -39,7 +40,7 @@ func parseSettings(with map[string]any) (settings, error) {
 	known := map[string]bool{}
 	for _, f := range fields {
 		known[f.name] = true
-		n, ok := whole(with[f.name])
+		n, ok := shared.Whole(with[f.name])
 		if !ok || n < f.low || n > f.high {
 			return s, fmt.Errorf("with.%s: must be a whole number from %d to %d, not %v", f.name, f.low, f.high, with[f.name])
 		}
@@ -52,22 +53,6 @@ func parseSettings(with map[string]any) (settings, error) {
 	}
 	s.stall = time.Duration(stallMs) * time.Millisecond
 	return s, nil
-}
-
-// whole reads a number as YAML gives it.
-func whole(v any) (int, bool) {
-	f := math.NaN()
-	switch v := v.(type) {
-	case int:
-		f = float64(v)
-	case int64:
-		f = float64(v)
-	case uint64:
-		f = float64(v)
-	case float64:
-		f = v
-	}
-	return int(f), f == math.Trunc(f) && math.Abs(f) < 1<<31
 }
 
 // Check implements graders.Grader.

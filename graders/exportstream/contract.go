@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/graders/exchange"
-	"github.com/assay-run/assay/graders/service"
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 // contractCase is a request that is answered without a source.
@@ -70,7 +70,7 @@ func (d *driver) atOnce(ctx context.Context, g group, width int) {
 		st := d.ask(s)
 		wg.Go(func() {
 			defer func() { <-turn }()
-			service.Pause(ctx, st.spec.Start)
+			loopback.Pause(ctx, st.spec.Start)
 			st.read(ctx, d)
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/assay-run/assay/graders/heartbeat"
+	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/graders/rowsource"
 	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/graders/tcpqueue"
@@ -186,7 +187,7 @@ func (d *driver) serve(ctx context.Context) (*evidence.Heartbeat, []evidence.Ser
 		return nil, nil, err
 	}
 	defer beats.Stop()
-	service.Pause(d.svc.Within(), calm)
+	loopback.Pause(d.svc.Within(), calm)
 	from := time.Now()
 	d.readers(ctx)
 	to := time.Now()
@@ -249,7 +250,7 @@ func (d *driver) readers(ctx context.Context) {
 	for i := range d.params.Specs {
 		s := d.ask(d.params.Specs[i])
 		wg.Go(func() {
-			service.Pause(ctx, s.spec.Start)
+			loopback.Pause(ctx, s.spec.Start)
 			s.read(ctx, d)
 		})
 	}
@@ -265,7 +266,7 @@ func (d *driver) readFast(ctx context.Context) {
 		s.counted = &d.fast
 		s.read(ctx, d)
 		if s.account.Bytes == 0 {
-			service.Pause(ctx, lookEvery) // it is refused, or has ended
+			loopback.Pause(ctx, lookEvery) // it is refused, or has ended
 		}
 	}
 }
@@ -317,7 +318,7 @@ func (d *driver) lookAtStreams(now time.Time) {
 
 // untilClosed waits until every source is closed whose client has left, or has been forgotten.
 func (d *driver) untilClosed(ctx context.Context) {
-	for end := time.Now().Add(leakAfter + 200*time.Millisecond); time.Now().Before(end) && ctx.Err() == nil; service.Pause(ctx, lookEvery) {
+	for end := time.Now().Add(leakAfter + 200*time.Millisecond); time.Now().Before(end) && ctx.Err() == nil; loopback.Pause(ctx, lookEvery) {
 		open := false
 		d.mu.Lock()
 		for _, s := range d.streams {

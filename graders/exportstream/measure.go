@@ -9,6 +9,7 @@ import (
 	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/readers"
+	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/internal/evidence"
 )
 
@@ -23,20 +24,13 @@ type run struct {
 
 // Measure implements graders.Grader.
 func (*Grader) Measure(ev evidence.Run, raw json.RawMessage) (evidence.Measures, error) {
-	r := run{scenario: ev.Scenario}
+	r := run{scenario: ev.Scenario, facts: facts{ReadyNs: -1, Ended: true}} // unless it was watched
 	if err := json.Unmarshal(raw, &r.truth); err != nil {
 		return evidence.Measures{}, fmt.Errorf("read truth of %s: %w", ev.Scenario, err)
 	}
-	if len(ev.Executions) != 1 || ev.Executions[0].Name != execution {
-		return evidence.Measures{}, fmt.Errorf("judge %s: the run is not of this workload", ev.Scenario)
-	}
-	r.exec = &ev.Executions[0]
-	if len(r.exec.Facts) > 0 {
-		if err := json.Unmarshal(r.exec.Facts, &r.facts); err != nil {
-			return evidence.Measures{}, fmt.Errorf("read facts of %s: %w", ev.Scenario, err)
-		}
-	} else {
-		r.facts = facts{ReadyNs: -1, Ended: true}
+	var err error
+	if r.exec, err = service.Read(&ev, execution, &r.facts); err != nil {
+		return evidence.Measures{}, err
 	}
 	r.specs = r.truth.Specs
 	for n := 0; n < maxFast && r.facts.Streams[fastSpec(n).ID] != nil; n++ {

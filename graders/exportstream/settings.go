@@ -2,8 +2,9 @@ package exportstream
 
 import (
 	"fmt"
-	"math"
 	"time"
+
+	shared "github.com/assay-run/assay/graders/settings"
 )
 
 // kind is what a scenario does.
@@ -58,7 +59,7 @@ func parseSettings(with map[string]any) (settings, error) {
 	}
 	numbers := map[string]int{}
 	for key, b := range known {
-		n, ok := whole(with[key])
+		n, ok := shared.Whole(with[key])
 		if !ok || n < b.low || n > b.high {
 			return s, fmt.Errorf("with.%s: must be a whole number from %d to %d, %s, not %v", key, b.low, b.high, b.what, with[key])
 		}
@@ -67,22 +68,6 @@ func parseSettings(with map[string]any) (settings, error) {
 	s.seconds = time.Duration(numbers["seconds"]) * time.Second
 	s.slow, s.stalled, s.leaving = numbers["slow"], numbers["stalled"], numbers["leaving"]
 	return s, nil
-}
-
-// whole reads a whole number, of whatever type the YAML reader gave it.
-func whole(v any) (int, bool) {
-	f := math.NaN()
-	switch n := v.(type) {
-	case int:
-		f = float64(n)
-	case int64:
-		f = float64(n)
-	case uint64:
-		f = float64(n)
-	case float64:
-		f = n
-	}
-	return int(f), math.Abs(f) < 1<<30 && f == math.Trunc(f)
 }
 
 // Check implements graders.Grader.

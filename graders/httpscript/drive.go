@@ -15,6 +15,7 @@ import (
 	"github.com/assay-run/assay/graders/exchange"
 	"github.com/assay-run/assay/graders/heartbeat"
 	"github.com/assay-run/assay/graders/httpcheck"
+	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/graders/service"
 	"github.com/assay-run/assay/graders/settings"
 	"github.com/assay-run/assay/graders/stubs"
@@ -182,7 +183,7 @@ func (d *driver) run(ctx context.Context) error {
 		var out done
 		switch {
 		case s.Wait != "":
-			service.Pause(d.svc.Within(), settings.Duration(s.Wait, 0))
+			loopback.Pause(d.svc.Within(), settings.Duration(s.Wait, 0))
 		case s.Restart != "":
 			if err := d.end(ctx, false); err != nil {
 				return err
@@ -277,6 +278,6 @@ func (d *driver) poll(s *step) *exchange.Answer {
 		if time.Now().After(deadline) || d.svc.Within().Err() != nil {
 			return a
 		}
-		service.Pause(d.svc.Within(), pollEvery)
+		loopback.Pause(d.svc.Within(), pollEvery)
 	}
 }

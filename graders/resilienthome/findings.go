@@ -164,18 +164,7 @@ func (r *run) outageFindings(m *evidence.Measures, add adder) {
 
 // death says how the service ended, when it ended before it was told to, or lost a process to its memory limit.
 func (r *run) death() signs.Death {
-	switch {
-	case r.exec.Exit.Status == evidence.OOMKilled || r.exec.Exit.Status == evidence.Thrashing || r.exec.Exit.Status == evidence.NotStarted:
-		return signs.Diagnose(r.exec, 0, contractMemory)
-	case r.facts.Ended:
-		if d := signs.Diagnose(r.exec, 0, contractMemory); d.Code != "" {
-			return d
-		}
-		return signs.Death{Code: codeCrash, Detail: fmt.Sprintf("It ended by itself after %s, with exit code 0; a service goes on.", signs.Seconds(r.exec.DurationNs))}
-	case r.facts.ReadyNs < 0:
-		return signs.Death{Code: codeHang, Detail: fmt.Sprintf("GET /healthz was not answered by 200 within %.0f s of the start.", service.ReadyWithin.Seconds())}
-	}
-	return signs.Death{}
+	return service.Death(r.exec, r.facts.Ended, r.facts.ReadyNs, contractMemory)
 }
 
 // sinceStart is when a phase began, since the start of the process.

@@ -2,7 +2,8 @@ package resilienthome
 
 import (
 	"fmt"
-	"math"
+
+	shared "github.com/assay-run/assay/graders/settings"
 )
 
 // kind is what a scenario does.
@@ -44,17 +45,7 @@ func parseSettings(with map[string]any) (settings, error) {
 	if s.kind == kindContract {
 		return s, fmt.Errorf("with.scale: the contract has no length")
 	}
-	s.scale = math.NaN()
-	switch v := given.(type) {
-	case int:
-		s.scale = float64(v)
-	case int64:
-		s.scale = float64(v)
-	case uint64:
-		s.scale = float64(v)
-	case float64:
-		s.scale = v
-	}
+	s.scale = shared.Number(given)
 	if !(s.scale >= minScale && s.scale <= maxScale) {
 		return s, fmt.Errorf("with.scale: must be a number from %d to %d, not %v", minScale, maxScale, given)
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 // conn is one connection of a submission.
@@ -109,7 +111,7 @@ const okHead = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfe
 // send does what the plan says, until it is done or ctx has ended because the other side is gone.
 func (c *conn) send(ctx context.Context, st *Stream) {
 	p := &st.Plan
-	if !rest(ctx, p.HoldHead) {
+	if !loopback.Pause(ctx, p.HoldHead) {
 		return
 	}
 	if p.Status != 0 && p.Status != http.StatusOK {
@@ -129,7 +131,7 @@ func (c *conn) send(ctx context.Context, st *Stream) {
 		}
 		return
 	}
-	if rest(ctx, p.FailPause) {
+	if loopback.Pause(ctx, p.FailPause) {
 		c.fail(ctx, p.Fail)
 	}
 }
@@ -154,7 +156,7 @@ func (c *conn) sendBody(ctx context.Context, p *Plan, f Feed) bool {
 		}
 		for len(b) > 0 {
 			n := min(max(cut(b), 1), len(b), maxPiece)
-			if !c.chunk(b[:n]) || !rest(ctx, p.Pause) {
+			if !c.chunk(b[:n]) || !loopback.Pause(ctx, p.Pause) {
 				return false
 			}
 			b = b[n:]
@@ -186,20 +188,5 @@ func (c *conn) fail(ctx context.Context, how Failure) {
 	c.end(&c.is.FailedNs)
 	if how == Reset {
 		_ = c.nc.SetLinger(0)
-	}
-}
-
-// rest waits; it returns false when ctx ended.
-func rest(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

@@ -102,7 +102,7 @@ func (s *Service) Ready() bool {
 			s.ReadyNs = int64(s.Epoch.Sub(s.Process.Started()))
 			return true
 		}
-		Pause(ctx, readyEvery)
+		loopback.Pause(ctx, readyEvery)
 	}
 	return false
 }
@@ -142,14 +142,4 @@ func (s *Service) End(ctx context.Context, facts any) (e evidence.Execution, err
 func (s *Service) Abandon(ctx context.Context) error {
 	s.cancel()
 	return workload.Abandon(ctx, s.Process)
-}
-
-// Pause waits, or returns early when ctx ends.
-func Pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path"
 	"time"
 
@@ -61,6 +62,30 @@ func Decode(name string, schema []byte, with map[string]any, out any) error {
 		return err
 	}
 	return doc.Decode(out)
+}
+
+// Number is a setting that is a number, of whatever type its reader gave it; NaN for anything else.
+func Number(v any) float64 {
+	switch v := v.(type) {
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	case uint64:
+		return float64(v)
+	case float64:
+		return v
+	}
+	return math.NaN()
+}
+
+// Whole is a setting that is a whole number of at most nine digits; ok is false for anything else.
+func Whole(v any) (n int, ok bool) {
+	f := Number(v)
+	if f != math.Trunc(f) || !(math.Abs(f) < 1e9) {
+		return 0, false
+	}
+	return int(f), true
 }
 
 // Duration reads a time such as 500ms, 2s or 1m; or is the default of an empty text.

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"math"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -62,4 +63,19 @@ func TestReadFile(t *testing.T) {
 	require.ErrorContains(t, err, "there is no file a/c.txt in the challenge's folder")
 	_, err = ReadFile(files, "a", 1)
 	require.Error(t, err)
+}
+
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	for _, v := range []any{3, int64(3), uint64(3), 3.0} {
+		assert.InDelta(t, 3, Number(v), 0)
+		n, ok := Whole(v)
+		assert.True(t, ok)
+		assert.Equal(t, 3, n)
+	}
+	for _, v := range []any{nil, "3", true, 3.5, math.Inf(1), math.NaN(), 1e10} {
+		_, ok := Whole(v)
+		assert.False(t, ok, "%v", v)
+	}
+	assert.True(t, math.IsNaN(Number("3")))
 }

@@ -178,12 +178,12 @@ func (d *driver) quote(number int) []byte {
 
 // rebuilds is the measured scenario: a wave at once, then the large one.
 func (d *driver) rebuilds(ctx context.Context) (from, to time.Time) {
-	service.Pause(ctx, calm)
+	loopback.Pause(ctx, calm)
 	from = time.Now()
 	d.atOnce(ctx, d.params.Loads[:waveLoads])
 	d.atOnce(ctx, d.params.Loads[waveLoads:])
 	to = time.Now()
-	service.Pause(ctx, calm)
+	loopback.Pause(ctx, calm)
 	return from, to
 }
 

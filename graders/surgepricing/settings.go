@@ -3,6 +3,8 @@ package surgepricing
 import (
 	"fmt"
 	"math"
+
+	shared "github.com/assay-run/assay/graders/settings"
 )
 
 // kind is what a scenario does.
@@ -48,17 +50,7 @@ func parseSettings(with map[string]any) (settings, error) {
 	if s.kind != kindRebuild && s.kind != kindBurst {
 		return s, fmt.Errorf("with.kind: must be rebuild or burst, not %v", with["kind"])
 	}
-	work := math.NaN()
-	switch v := with["work"].(type) {
-	case int:
-		work = float64(v)
-	case int64:
-		work = float64(v)
-	case uint64:
-		work = float64(v)
-	case float64:
-		work = v
-	}
+	work := shared.Number(with["work"])
 	if !(work >= minWork && work <= maxWork) || work != math.Trunc(work) {
 		return s, fmt.Errorf("with.work: must be a whole number from %d to %d, the cells times iterations of each rebuild, not %v", minWork, maxWork, with["work"])
 	}

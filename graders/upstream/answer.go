@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 // answer is the handler of every call.
@@ -64,7 +66,7 @@ func (s *Server) ended(ctx context.Context) bool {
 // reply does what the script says, and writes into the call how it ended.
 func (s *Server) reply(w http.ResponseWriter, r *http.Request, c *Call, reply *Reply) {
 	if reply.Fault == ResetBeforeBody {
-		if sleep(r.Context(), reply.Latency) {
+		if loopback.Pause(r.Context(), reply.Latency) {
 			hijackAndReset(w, nil)
 			c.How = Reset
 		}
@@ -82,7 +84,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, c *Call, reply *R
 		<-r.Context().Done()
 		return
 	}
-	if !sleep(r.Context(), max(c.Arrived+reply.Latency, reply.NotBefore)-s.o.Log.now()) {
+	if !loopback.Pause(r.Context(), max(c.Arrived+reply.Latency, reply.NotBefore)-s.o.Log.now()) {
 		return
 	}
 	body := reply.Body
@@ -160,7 +162,7 @@ func write(w http.ResponseWriter, r *http.Request, reply *Reply, status int, bod
 	}
 	flush := http.NewResponseController(w)
 	for i := range int64(pieces) {
-		if flush.Flush() != nil || !sleep(r.Context(), reply.Slow/pieces) {
+		if flush.Flush() != nil || !loopback.Pause(r.Context(), reply.Slow/pieces) {
 			return false
 		}
 		if _, err := io.CopyN(w, source, (i+1)*size/pieces-i*size/pieces); err != nil {

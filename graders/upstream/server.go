@@ -163,7 +163,7 @@ func (s *Server) run(ctx context.Context, l net.Listener) {
 			return
 		}
 		s.resetAll()
-		if !sleep(ctx, w.To-s.o.Log.now()) {
+		if !loopback.Pause(ctx, w.To-s.o.Log.now()) {
 			return
 		}
 		if l = s.listenAgain(ctx); l == nil {
@@ -182,7 +182,7 @@ func (s *Server) listenAgain(ctx context.Context) net.Listener {
 		if l, err := s.listen(ctx); err == nil {
 			return l
 		}
-		sleep(ctx, 5*time.Millisecond)
+		loopback.Pause(ctx, 5*time.Millisecond)
 	}
 	return nil
 }
@@ -195,7 +195,7 @@ func (s *Server) serveUntil(ctx context.Context, l net.Listener, until time.Dura
 		_ = s.srv.Serve(l) // it ends with its listener, or with the server
 	})
 	if until >= 0 {
-		sleep(ctx, until-s.o.Log.now())
+		loopback.Pause(ctx, until-s.o.Log.now())
 	} else {
 		<-ctx.Done()
 	}
@@ -205,19 +205,4 @@ func (s *Server) serveUntil(ctx context.Context, l net.Listener, until time.Dura
 	_ = l.Close()
 	<-done
 	return ctx.Err() == nil
-}
-
-// sleep waits; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
