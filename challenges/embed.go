@@ -7,7 +7,7 @@ import (
 	"io/fs"
 )
 
-//go:embed all:log-aggregate all:surge-pricing-cpu all:export-backpressure all:resilient-home all:queue-exactly-once
+//go:embed all:log-aggregate all:surge-pricing-cpu all:export-backpressure all:resilient-home all:queue-exactly-once all:debug-slow-service
 var builtin embed.FS
 
 //go:embed challenge.schema.json
