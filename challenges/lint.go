@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/assay-run/assay/internal/forms"
 	"github.com/assay-run/assay/internal/schemas"
 )
 
@@ -97,7 +98,7 @@ func (l *loader) lintExpectations(ch *Challenge) {
 func (l *loader) solutionFolders() []string {
 	var list []string
 	l.walk("solutions", func(name string) {
-		if base := path.Base(name); base == "assay.json" || base == "package.json" {
+		if base := path.Base(name); base == "assay.json" || base == "package.json" || base == forms.SolutionFile {
 			list = append(list, path.Dir(name))
 		}
 	})

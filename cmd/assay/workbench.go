@@ -15,6 +15,7 @@ import (
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/forms"
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/intake"
 	"github.com/assay-run/assay/internal/report"
@@ -116,15 +117,27 @@ func (b *workbench) closeAfter(graded error) error {
 
 // solution writes a bundled solution to disk and returns its folder.
 func (b *workbench) solution(name string) (string, error) {
-	files, err := fs.Sub(b.challenge.Files, name)
-	if err != nil {
-		return "", fmt.Errorf("open solution %s: %w", name, err)
-	}
 	dir := filepath.Join(b.dir.Path, filepath.FromSlash(name))
-	if err := copyTree(files, dir); err != nil {
+	if err := writeSolution(b.challenge.Files, name, dir); err != nil {
 		return "", fmt.Errorf("write solution %s: %w", name, err)
 	}
 	return dir, nil
+}
+
+// writeSolution writes a bundled solution of a challenge into the new directory dst.
+func writeSolution(challenge fs.FS, name, dst string) error {
+	made, err := forms.Solution(challenge, name)
+	if err != nil {
+		return err
+	}
+	if made != nil {
+		return writeForm(made, dst)
+	}
+	files, err := fs.Sub(challenge, name)
+	if err != nil {
+		return err
+	}
+	return copyTree(files, dst)
 }
 
 // bundled opens a bundled solution the way every submission is opened.

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/forms"
 	"github.com/assay-run/assay/internal/intake"
 )
 
@@ -29,15 +30,15 @@ func TestBundledChallenges(t *testing.T) {
 				assert.True(t, listed["solutions/"+f.Twin], "%s: the twin of %s must be listed before it", ch.ID, f.Name)
 			}
 		}
-		found := 0
+		found, seen := 0, map[string]bool{}
 		err := fs.WalkDir(ch.Files, ".", func(name string, _ fs.DirEntry, err error) error {
-			if err != nil || path.Base(name) != "assay.json" {
+			isSolution := path.Base(name) == "assay.json" || path.Base(name) == forms.SolutionFile
+			if err != nil || !isSolution || seen[path.Dir(name)] {
 				return err
 			}
+			seen[path.Dir(name)] = true
 			dir := t.TempDir()
-			files, err := fs.Sub(ch.Files, path.Dir(name))
-			require.NoError(t, err)
-			require.NoError(t, copyTree(files, dir))
+			require.NoError(t, writeSolution(ch.Files, path.Dir(name), dir))
 			sub, err := intake.Open(t.Context(), dir, intake.Options{Challenge: ch.ID})
 			if assert.NoError(t, err, name) {
 				assert.NoError(t, sub.Close())

@@ -2,10 +2,10 @@ package debugservice
 
 import (
 	"flag"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,67 +14,75 @@ import (
 	"github.com/assay-run/assay/internal/forms"
 )
 
-// write says that bundled solutions and the starter are to be made from the forms anew.
-var makeFixtures = flag.Bool("make-fixtures", false, "write starter and bundled solutions from the forms")
+// challenge is the folder of the challenge, seen from here.
+const challenge = "../../challenges/debug-slow-service"
 
-// fixture is a bundled solution: form 0 with some of its causes left, and files of its own.
-type fixture struct {
-	folder string
-	left   []string
-	own    []string
-}
+var makeStarter = flag.Bool("make-starter", false, "write the starter from the forms")
 
-func fixtures() []fixture {
-	all := []string{pbkdf2Sync, nPlusOne, serialAwaits, syncLogging}
-	of := "solutions/"
-	return []fixture{
-		{folder: "starter", left: all},
-		{folder: of + "ref-min", left: []string{pbkdf2Sync, serialAwaits}, own: []string{"diagnosis.json"}},
-		{folder: of + "alternative", own: []string{"diagnosis.json", "src/lib/passwords.js", "src/lib/audit-log.js", "src/services/availability.js", "src/services/orders.js"}},
-		{folder: of + "flawed/untouched", left: all},
-		{folder: of + "flawed/cluster-only", left: all, own: []string{"src/main.js"}},
-		{folder: of + "flawed/wrong-cache", own: []string{"diagnosis.json", "src/services/catalogue.js"}},
-		{folder: of + "flawed/feature-removed", own: []string{"diagnosis.json", "src/plugins/audit.js"}},
-		{folder: of + "flawed/all-codes-listed", own: []string{"diagnosis.json"}},
-		{folder: of + "flawed/one-of-four", left: []string{pbkdf2Sync, serialAwaits, syncLogging}, own: []string{"diagnosis.json"}},
-		{folder: of + "gaming/claims-another-form", left: all, own: []string{"assay.json", "diagnosis.json"}},
-	}
-}
-
-// TestFixtures says that starter and solutions are what the forms make, but for the files that make them what they are.
-func TestFixtures(t *testing.T) {
+// TestStarter says that the starter is form 0, to the byte: a diagnosis is compared with the lines of it.
+func TestStarter(t *testing.T) {
 	t.Parallel()
 	s, err := forms.Load(os.DirFS(challenge))
 	require.NoError(t, err)
 	number, ok := s.Number([]string{pbkdf2Sync, nPlusOne, serialAwaits, syncLogging})
 	require.True(t, ok)
 	require.Zero(t, number)
-	for _, f := range fixtures() {
-		t.Run(f.folder, func(t *testing.T) {
-			t.Parallel()
-			files, _, err := s.With(f.left)
-			require.NoError(t, err)
-			dir := filepath.Join(challenge, f.folder)
-			for name, want := range files {
-				path := filepath.Join(dir, name)
-				if slices.Contains(f.own, name) {
-					assert.FileExists(t, path)
-					continue
-				}
-				if f.folder != "starter" && (name == "README.md" || strings.HasPrefix(name, "dev/")) {
-					continue
-				}
-				if *makeFixtures {
-					require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-					require.NoError(t, os.WriteFile(path, want, 0o600))
-				}
-				got, err := os.ReadFile(path)
-				require.NoError(t, err)
-				assert.Equal(t, string(want), string(got), name)
-			}
-		})
+	want, _, err := s.Form(0)
+	require.NoError(t, err)
+	dir := filepath.Join(challenge, "starter")
+	if *makeStarter {
+		for name, data := range want {
+			file := filepath.Join(dir, name)
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, data, 0o600))
+		}
+	}
+	got := map[string]string{}
+	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		got[name] = string(data)
+		return err
+	}))
+	assert.Len(t, got, len(want))
+	for name, text := range want {
+		assert.Equal(t, string(text), got[name], name)
 	}
 }
 
-// challenge is the folder of the challenge, seen from here.
-const challenge = "../../challenges/debug-slow-service"
+// TestSolutions says that each bundled solution can be made, and that the files it has of its own make a difference.
+func TestSolutions(t *testing.T) {
+	t.Parallel()
+	files := os.DirFS(challenge)
+	found, err := fs.Glob(files, "solutions/*/"+forms.SolutionFile)
+	require.NoError(t, err)
+	deeper, err := fs.Glob(files, "solutions/*/*/"+forms.SolutionFile)
+	require.NoError(t, err)
+	found = append(found, deeper...)
+	require.Len(t, found, 9)
+	plain, _, err := set(t).With(nil)
+	require.NoError(t, err)
+	for _, name := range found {
+		folder := path.Dir(name)
+		made, err := forms.Solution(files, folder)
+		require.NoError(t, err)
+		require.Contains(t, made, "package.json", folder)
+		require.NoError(t, fs.WalkDir(files, folder, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || path.Base(file) == forms.SolutionFile {
+				return err
+			}
+			own, err := fs.ReadFile(files, file)
+			assert.NotEqual(t, string(plain[file[len(folder)+1:]]), string(own), "%s is the reference's", file)
+			return err
+		}))
+	}
+}
+
+func set(t *testing.T) *forms.Set {
+	t.Helper()
+	s, err := forms.Load(os.DirFS(challenge))
+	require.NoError(t, err)
+	return s
+}

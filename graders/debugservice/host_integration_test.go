@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/internal/evidence"
-	"github.com/assay-run/assay/internal/forms"
 	"github.com/assay-run/assay/internal/workload"
 )
 
@@ -72,13 +71,6 @@ func write(t *testing.T, files map[string][]byte) string {
 	}
 	require.NoError(t, os.Symlink(installed, filepath.Join(dir, "node_modules")))
 	return dir
-}
-
-func set(t *testing.T) *forms.Set {
-	t.Helper()
-	s, err := forms.Load(os.DirFS(challenge))
-	require.NoError(t, err)
-	return s
 }
 
 // hostPod runs a program with the host's Node.

@@ -107,3 +107,34 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestSolution(t *testing.T) {
+	t.Parallel()
+	with := func(form string) fstest.MapFS {
+		files := small()
+		files["solutions/half/form.json"] = &fstest.MapFile{Data: []byte(form)}
+		files["solutions/half/lib.js"] = &fstest.MapFile{Data: []byte("of its own\n")}
+		files["solutions/half/src/new.js"] = &fstest.MapFile{Data: []byte("new\n")}
+		return files
+	}
+	files, err := Solution(with(`{"causes": ["a", "d"]}`), "solutions/half")
+	require.NoError(t, err)
+	assert.Equal(t, "one();\nagain();\ntwo();\nthree();\n", string(files["main.js"]), "one cause is left in it")
+	assert.Equal(t, "of its own\n", string(files["lib.js"]))
+	assert.Equal(t, "new\n", string(files["src/new.js"]))
+	assert.NotContains(t, files, SolutionFile)
+	assert.Contains(t, files, "assay.json")
+
+	files, err = Solution(with("{}"), "good")
+	require.NoError(t, err)
+	assert.Nil(t, files, "a folder without the file is the solution")
+
+	for form, want := range map[string]string{
+		`{"causes": ["e"]}`: `solutions/half/form.json: there is no cause "e"`,
+		`{"cause": ["a"]}`:  "unknown field",
+		`{`:                 "solutions/half/form.json",
+	} {
+		_, err = Solution(with(form), "solutions/half")
+		require.ErrorContains(t, err, want)
+	}
+}
