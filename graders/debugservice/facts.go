@@ -32,7 +32,7 @@ type loadFacts struct {
 	Due     int                       `json:"due"`
 	Good    int                       `json:"good"` // with the status that the script had in the warm-up
 	P50Ns   int64                     `json:"p50Ns"`
-	P99Ns   int64                     `json:"p99Ns"` // of the time beyond what the services behind it take
+	P95Ns   int64                     `json:"p95Ns"` // of the time beyond what the services behind it take
 	// FullSeconds is how long the second part took, FullGood how many requests were answered in it.
 	FullSeconds float64 `json:"fullSeconds"`
 	FullGood    int     `json:"fullGood"`

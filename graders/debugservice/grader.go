@@ -62,7 +62,7 @@ const (
 	metricPrecision = "diagnosis.precision"
 	metricRecall    = "diagnosis.recall"
 	metricP50       = "wait.p50"
-	metricP99       = "wait.p99"
+	metricP95       = "wait.p95"
 	metricRate      = "rate"
 	metricCPU       = "cpu.perRequest"
 	metricThreads   = "threads.max"
@@ -84,7 +84,7 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 		{Name: metricPrecision, Unit: "share", Better: higher, Doc: "right entries of the diagnosis / entries"},
 		{Name: metricRecall, Unit: "share", Better: higher, Doc: "right entries of the diagnosis / causes of the form"},
 		{Name: metricP50, Unit: "ns", Better: lower, Noise: 0.2, Doc: "median of what requests of the open load waited beyond what the services behind them take; logins and exports, which are work by themselves, are left out"},
-		{Name: metricP99, Unit: "ns", Better: lower, Noise: 0.2, Doc: "99th percentile of the same"},
+		{Name: metricP95, Unit: "ns", Better: lower, Noise: 0.2, Doc: "95th percentile of the same"},
 		{Name: metricRate, Unit: "count", Better: higher, Noise: 0.1, Doc: "answers a second to 10 clients that ask again at once"},
 		{Name: metricCPU, Unit: "ns", Better: lower, Noise: 0.08, Doc: "CPU time of all threads and processes over the whole run, for each request that was answered under load"},
 		{Name: metricThreads, Unit: "count", Better: lower, Doc: "most threads of all processes at one time"},

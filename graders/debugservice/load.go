@@ -139,7 +139,7 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 	if err != nil {
 		return evidence.Series{}, fmt.Errorf("run load: %w", err)
 	}
-	f.P50Ns, f.P99Ns = beyond(result, list)
+	f.P50Ns, f.P95Ns = beyond(result, list)
 	curve := result.Curve(SeriesLoad, open.Start.Sub(d.svc.Process.Started()))
 	sum := result.Window(0, p.OpenNs)
 	f.Due, f.Good = sum.Due, sum.Good
@@ -161,7 +161,7 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 
 // beyond are quantiles of what requests waited more than the services behind them take. Those that are work by themselves are left out:
 // what they do to others is seen at the others.
-func beyond(r *httpload.Result, list []call) (p50, p99 int64) {
+func beyond(r *httpload.Result, list []call) (p50, p95 int64) {
 	var waits []time.Duration
 	for i := range r.Records {
 		one, c := &r.Records[i], &list[i%len(list)]
@@ -174,5 +174,5 @@ func beyond(r *httpload.Result, list []call) (p50, p99 int64) {
 		}
 	}
 	slices.Sort(waits)
-	return latency.Quantile(waits, 0.5), latency.Quantile(waits, 0.99)
+	return latency.Quantile(waits, 0.5), latency.Quantile(waits, 0.95)
 }

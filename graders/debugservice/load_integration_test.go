@@ -13,8 +13,8 @@ import (
 	"github.com/assay-run/assay/internal/evidence"
 )
 
-// TestLoad puts the load on the service without causes and on four forms: each is slower than it, by its waits or by what it gets done, and none
-// answers otherwise. Which of the two shows it depends on the form: a pool of one makes few wait long, and all get less.
+// TestLoad puts the load on the service without causes and on four forms: in each of these more wait longer and fewer are answered, and none is
+// answered otherwise.
 func TestLoad(t *testing.T) {
 	figures := func(causes []string) map[string]float64 {
 		files, _, err := set(t).With(causes)
@@ -27,15 +27,14 @@ func TestLoad(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, m.Findings)
 		assert.InDelta(t, 0, m.Values[metricWrong], 0)
-		t.Logf("%v: wait p50 %.1f ms, p99 %.1f ms, %.0f a second, %.2f ms of CPU each", causes,
-			m.Values[metricP50]/1e6, m.Values[metricP99]/1e6, m.Values[metricRate], m.Values[metricCPU]/1e6)
+		t.Logf("%v: wait p50 %.1f ms, p95 %.1f ms, %.0f a second, %.2f ms of CPU each", causes,
+			m.Values[metricP50]/1e6, m.Values[metricP95]/1e6, m.Values[metricRate], m.Values[metricCPU]/1e6)
 		return m.Values
 	}
 	good := figures(nil)
 	for _, form := range []int{0, 85, 170, 255} {
 		slow := figures(set(t).Causes(form))
-		worse := max(slow[metricP99]/good[metricP99], good[metricRate]/slow[metricRate])
-		assert.Greater(t, worse, 1.5, "form %d", form)
-		assert.Less(t, slow[metricRate], 1.2*good[metricRate])
+		assert.Greater(t, slow[metricP95], 2*good[metricP95], "form %d", form)
+		assert.Less(t, slow[metricRate], good[metricRate], "form %d", form)
 	}
 }

@@ -200,7 +200,7 @@ func (r *run) load(m *evidence.Measures) {
 		}
 	}
 	m.Values[metricWrong] = float64(wrong)
-	m.Values[metricP50], m.Values[metricP99] = float64(f.P50Ns), float64(f.P99Ns)
+	m.Values[metricP50], m.Values[metricP95] = float64(f.P50Ns), float64(f.P95Ns)
 	if f.FullSeconds > 0 {
 		m.Values[metricRate] = float64(f.FullGood) / f.FullSeconds
 	}

@@ -130,13 +130,13 @@ func TestMeasureLoad(t *testing.T) {
 	k := answers()["price/eur"]
 	right := "200 " + k.Digest
 	f := facts{ReadyNs: 1, Load: &loadFacts{
-		Due: 500, Good: 500, P50Ns: 1e6, P99Ns: 2e7, FullSeconds: 2, FullGood: 500,
+		Due: 500, Good: 500, P50Ns: 1e6, P95Ns: 2e7, FullSeconds: 2, FullGood: 500,
 		Answers: map[string]map[string]int{"price/eur": {right: 990, "200 beef": 3}, "summary/c-3": {"200 other": 7}},
 	}}
 	m, err := New().Measure(runOf(t, f, nil), p.Truth)
 	require.NoError(t, err)
 	assert.Equal(t, []string{codeWrongOutput}, codesOf(m))
-	for name, want := range map[string]float64{metricWrong: 3, metricP99: 2e7, metricRate: 250, metricCPU: 4e6} {
+	for name, want := range map[string]float64{metricWrong: 3, metricP95: 2e7, metricRate: 250, metricCPU: 4e6} {
 		assert.InDelta(t, want, m.Values[name], 1e-9, name)
 	}
 	f.Load.Answers["price/eur"] = map[string]int{right: 1}
