@@ -84,7 +84,7 @@ func (d *driver) run(ctx context.Context) (evidence.Execution, error) {
 			d.checks(within)
 		}
 	}
-	d.facts.Ended = d.svc.Ended()
+	d.facts.Ended = d.svc.Gone()
 	e, err := d.svc.End(ctx, d.facts)
 	if err != nil {
 		return evidence.Execution{}, err

@@ -132,7 +132,7 @@ func (d *driver) run(ctx context.Context) (evidence.Execution, error) {
 			return evidence.Execution{}, err
 		}
 	}
-	d.facts.Ended = d.svc.Ended()
+	d.facts.Ended = d.svc.Gone()
 	d.collect()
 	stop()
 	e, err := d.svc.End(ctx, &d.facts)

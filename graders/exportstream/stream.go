@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/graders/readers"
 	"github.com/assay-run/assay/graders/rowsource"
 )
@@ -76,11 +77,46 @@ func (d *driver) ask(s spec) *stream {
 	return st
 }
 
+const (
+	// askedWithin is how long a client that hangs up after a time waits until its source has been asked for the first time. A service that is
+	// busy with others may not have turned to it yet; hung up then, it would have nothing to close.
+	askedWithin = 5 * time.Second
+	// askedEvery is how often it looks.
+	askedEvery = 5 * time.Millisecond
+)
+
+// leaving is the script of a client that hangs up after a time, with that time counted from when its source was asked. What it returns must be
+// called in the end.
+func (s *stream) leaving(ctx context.Context) (context.Context, readers.Script, func()) {
+	script := s.spec.Script
+	if s.spec.Group != groupLeaving || script.AbortAfter > 0 {
+		return ctx, script, func() {}
+	}
+	after := script.AbortAt
+	script.AbortAt += askedWithin
+	ctx, hangUp := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		until := time.Now().Add(askedWithin)
+		for !s.source.Asked() && time.Now().Before(until) && loopback.Pause(ctx, askedEvery) {
+		}
+		loopback.Pause(ctx, after)
+		hangUp()
+	}()
+	return ctx, script, func() { hangUp(); <-done }
+}
+
 // read is the client's side, from the request to the end.
 func (s *stream) read(ctx context.Context, d *driver) {
-	a, err := readers.Read(ctx, d.svc.Addr, request(d.svc.Addr, s.spec.path()), s.spec.Script, s, d.epoch)
+	ctx, script, done := s.leaving(ctx)
+	defer done()
+	a, err := readers.Read(ctx, d.svc.Addr, request(d.svc.Addr, s.spec.path()), script, s, d.epoch)
 	if err != nil {
 		a = &readers.Account{End: readers.Refused} // our own scripts are right
+	}
+	if a.End == readers.Refused {
+		d.svc.Gone() // so that nothing more is asked of a process that has ended
 	}
 	d.mu.Lock()
 	s.account = a

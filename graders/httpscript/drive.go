@@ -155,7 +155,7 @@ func (d *driver) end(ctx context.Context, last bool) error {
 	}
 	var keep any
 	if last {
-		d.facts.Ended = d.svc.Ended()
+		d.facts.Ended = d.svc.Gone()
 		d.facts.Database = d.backends.Counts()
 		if d.upstreams != nil {
 			d.facts.Calls = d.upstreams.Calls()

@@ -115,7 +115,7 @@ func (d *driver) run(ctx context.Context) (evidence.Execution, error) {
 			return evidence.Execution{}, err
 		}
 	}
-	d.facts.Ended = d.svc.Ended()
+	d.facts.Ended = d.svc.Gone()
 	d.facts.Database = d.backends.Counts()
 	if d.upstreams != nil {
 		d.facts.Calls = d.upstreams.Calls()

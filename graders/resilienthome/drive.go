@@ -110,7 +110,7 @@ func (d *driver) run(ctx context.Context, s *service.Service) (evidence.Executio
 			return evidence.Execution{}, err
 		}
 	}
-	d.facts.Ended = s.Ended()
+	d.facts.Ended = s.Gone()
 	e, err := s.End(ctx, nil)
 	if err != nil {
 		return evidence.Execution{}, err

@@ -58,6 +58,18 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	require.Eventually(t, holds, 10*time.Second, 5*time.Millisecond, what)
 }
 
+func TestStreamIsAsked(t *testing.T) {
+	t.Parallel()
+	s := listen(t)
+	one, other := stream(3, Plan{}), stream(3, Plan{})
+	s.Add(1, one)
+	s.Add(2, other)
+	_, _, err := get(t, s, 1)
+	require.NoError(t, err)
+	assert.True(t, one.Asked())
+	assert.False(t, other.Asked())
+}
+
 func TestStreamIsWhole(t *testing.T) {
 	t.Parallel()
 	s := listen(t)

@@ -62,6 +62,13 @@ func (s *Stream) join(c *conn) {
 	}
 }
 
+// Asked says whether it has been asked for.
+func (s *Stream) Asked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked > 0
+}
+
 // Taken is how many bytes the submission has taken of it so far, over all its connections.
 func (s *Stream) Taken() int64 {
 	s.mu.Lock()

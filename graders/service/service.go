@@ -117,6 +117,30 @@ func (s *Service) Ended() bool {
 	}
 }
 
+// endTold is how long the end of a process that nobody listens for any more may take to be told.
+const endTold = 500 * time.Millisecond
+
+// Gone says that the process has ended, also when that is just being told: the sockets of a process close before its end is known here. It
+// knocks, and waits up to half a second for the end of a process that does not listen.
+func (s *Service) Gone() bool {
+	if s.Ended() {
+		return true
+	}
+	within, cancel := context.WithTimeout(s.within, endTold)
+	defer cancel()
+	var d net.Dialer
+	if nc, err := d.DialContext(within, "tcp", s.Addr); err == nil {
+		_ = nc.Close()
+		return s.Ended()
+	}
+	select {
+	case <-s.Process.Done():
+		return true
+	case <-within.Done():
+		return s.Ended()
+	}
+}
+
 // End kills the submission, waits until it is gone, and returns what was sampled, with facts as those of the execution unless they are nil. When
 // ctx, the run's, has ended, its cause is the error. After an error there is still Abandon to be called.
 func (s *Service) End(ctx context.Context, facts any) (e evidence.Execution, err error) {

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -104,4 +105,62 @@ func TestServiceWithoutTime(t *testing.T) {
 	require.ErrorIs(t, err, cause)
 	require.NoError(t, s.Abandon(ctx))
 	assert.True(t, s.Ended())
+}
+
+// tardy is a process whose end is told later than its sockets close.
+type tardy struct {
+	workload.Process
+	told chan struct{}
+}
+
+func (p *tardy) Done() <-chan struct{} { return p.told }
+
+type tardyPod struct {
+	*servicetest.Pod
+	after time.Duration
+}
+
+func (p tardyPod) Start(ctx context.Context, c workload.Command) (workload.Process, error) {
+	proc, err := p.Pod.Start(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	t := &tardy{Process: proc, told: make(chan struct{})}
+	go func() {
+		<-proc.Done()
+		time.Sleep(p.after)
+		close(t.told)
+	}()
+	return t, nil
+}
+
+func TestGone(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	s, err := Start(t.Context(), tardyPod{pod(healthy(1), gone, nil), endTold / 5}, Options{})
+	require.NoError(t, err)
+	require.True(t, s.Ready())
+	assert.False(t, s.Gone(), "it listens")
+	close(gone)
+	require.Eventually(t, func() bool {
+		nc, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr)
+		if err == nil {
+			_ = nc.Close()
+		}
+		return err != nil
+	}, 10*time.Second, time.Millisecond)
+	assert.True(t, s.Gone(), "nobody listens: its end is waited for")
+	require.NoError(t, s.Abandon(t.Context()))
+}
+
+func TestGoneIsBounded(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	s, err := Start(t.Context(), tardyPod{pod(healthy(1), gone, nil), 3 * endTold}, Options{})
+	require.NoError(t, err)
+	require.True(t, s.Ready())
+	close(gone)
+	<-s.Process.(*tardy).Process.Done()
+	assert.False(t, s.Gone(), "a process may stop to listen, and live")
+	require.NoError(t, s.Abandon(t.Context()))
 }

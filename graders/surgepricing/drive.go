@@ -94,7 +94,7 @@ func (d *driver) run(ctx context.Context) (evidence.Execution, error) {
 			return evidence.Execution{}, err
 		}
 	}
-	d.facts.Ended = d.svc.Ended()
+	d.facts.Ended = d.svc.Gone()
 	e, err := d.svc.End(ctx, d.facts)
 	if err != nil {
 		return evidence.Execution{}, err
