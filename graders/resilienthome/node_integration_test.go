@@ -9,7 +9,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -91,22 +90,25 @@ func (h *hostProcess) Wait(ctx context.Context) (evidence.Execution, error) {
 // nodeRun drives a bundled solution on the Node of this machine and judges it.
 func nodeRun(t *testing.T, solution string, with map[string]any) evidence.Measures {
 	t.Helper()
-	dir, err := filepath.Abs(filepath.Join(solutions, solution))
-	require.NoError(t, err)
-	p, err := New().Prepare(t.Context(), graders.Preparation{With: with, Seed: []byte(solution + "0123456789abcdef0123456789abcdef")[:32], Timeout: 2 * time.Minute})
-	require.NoError(t, err)
-	text, err := os.ReadFile(filepath.Join(dir, "assay.json"))
-	require.NoError(t, err)
-	var manifest struct{ Start []string }
-	require.NoError(t, json.Unmarshal(text, &manifest))
-	executions, err := New().Drive(t.Context(), hostPod{dir, manifest.Start}, p.Params)
-	require.NoError(t, err)
-	m, err := New().Measure(evidence.Run{Scenario: "outages", Executions: executions}, p.Truth)
+	m, err := driven(t, installed(t, solution), []byte(solution + "0123456789abcdef0123456789abcdef")[:32], with)
 	require.NoError(t, err)
 	shown, err := json.Marshal(m.Values)
 	require.NoError(t, err)
 	t.Logf("%s %v: %s %v", solution, with, shown, m.Findings)
 	return m
+}
+
+// driven drives a program with the work of a seed, and judges it.
+func driven(t *testing.T, pod hostPod, seed []byte, with map[string]any) (m evidence.Measures, err error) {
+	p, err := New().Prepare(t.Context(), graders.Preparation{With: with, Seed: seed, Timeout: 2 * time.Minute})
+	if err != nil {
+		return m, err
+	}
+	executions, err := New().Drive(t.Context(), pod, p.Params)
+	if err != nil {
+		return m, err
+	}
+	return New().Measure(evidence.Run{Scenario: "outages", Executions: executions}, p.Truth)
 }
 
 // TestNodeSolutions drives real programs: good ones are right about everything, and the flawed ones get their codes. An outage takes half a
