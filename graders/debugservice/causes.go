@@ -58,7 +58,7 @@ func causes() []cause {
 		{jsonParse, false, 4, codeLoopBlocked, "A shipping quote takes %s times as long as reading a shipment"},
 		{regex, false, 5, codeLoopBlocked, "An address of 24 letters without @ takes %s times as long to refuse as one of 10"},
 		{gzipSync, false, 1, codeLoopBlocked, "While exports are made, GET /healthz waits %s of the time that one export takes"},
-		{nPlusOne, false, 2, codeNPlusOne, "The orders of a customer with many take %s times as many calls of the items service as those of one with few"},
+		{nPlusOne, false, 5, codeNPlusOne, "The orders of a customer with many take %s times as many calls of the items service as those of one with few"},
 		{missingIndex, false, 3.5, codeSlow, "Finding a shipment by its tracking number takes %s times as long as by its id"},
 		{quadratic, false, 4, codeLoopBlocked, "A basket of 5,000 different articles takes %s times as long as one with 5,000 lines of one article"},
 		{cacheKey, false, 0.3, codeSlow, "Of requests for the same related articles, %s reach the related service"},

@@ -3,6 +3,7 @@ package debugservice
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -26,7 +27,13 @@ type bench struct {
 	addr  string
 	up    *upstreams
 	audit *auditLog
+	// random draws what is asked for, anew for each try: what has been kept for what the harness is known to ask gains nothing. It is used by one
+	// goroutine.
+	random *rand.Rand
 }
+
+// from draws a whole number of 1 to n.
+func (b *bench) from(n int) int { return 1 + b.random.IntN(n) }
 
 // failure is a request of a check that was not answered as it must.
 type failure struct {
@@ -186,7 +193,9 @@ func (b *bench) compare(ctx context.Context, n, status int, one, other func(i in
 }
 
 // shipment is reading a shipment, which is next to nothing.
-func shipment(i int) call { return get("", "", fmt.Sprintf("/shipments/s-%d", 9_000+i), 0) }
+func (b *bench) shipment(int) call {
+	return get("", "", fmt.Sprintf("/shipments/s-%d", b.from(shipments)), 0)
+}
 
 func loginCall(i int) call {
 	who := loginCustomers()[i%len(loginCustomers())]
@@ -211,67 +220,72 @@ func checkLogins(ctx context.Context, b *bench) (value, base float64, err error)
 
 func checkQuotes(ctx context.Context, b *bench) (value, base float64, err error) {
 	quote := func(i int) call {
-		return get("", "", fmt.Sprintf("/shipping/quote?country=%s&postcode=%05d&grams=900", countries()[i%12], 10_000+i*777), 0)
+		return get("", "", fmt.Sprintf("/shipping/quote?country=%s&postcode=%05d&grams=900", countries()[i%len(countries())], b.from(99_999)), 0)
 	}
-	return b.compare(ctx, 12, http.StatusOK, quote, shipment)
+	return b.compare(ctx, 12, http.StatusOK, quote, b.shipment)
 }
 
 func checkTypos(ctx context.Context, b *bench) (value, base float64, err error) {
 	of := func(letters int) func(int) call {
-		return func(i int) call {
-			return post("", "", "/newsletter", map[string]any{"email": typo(letters, fmt.Sprint(letters, "-", i)) + "!"}, 0)
+		return func(int) call {
+			return post("", "", "/newsletter", map[string]any{"email": typo(letters, fmt.Sprint(b.random.Uint64())) + "!"}, 0)
 		}
 	}
 	return b.compare(ctx, 6, http.StatusBadRequest, of(24), of(10))
 }
 
+// exportCall are three months in a row, other ones each time.
 func exportCall(i int) call {
 	from := 1 + i%9
 	return get("", "", fmt.Sprintf("/exports/shipments?from=2025-%02d&to=2025-%02d", from, from+2), 0)
 }
 
 func checkExports(ctx context.Context, b *bench) (value, base float64, err error) {
-	if base, err = b.median(ctx, 2, http.StatusOK, exportCall); err != nil {
+	first := b.from(9)
+	if base, err = b.median(ctx, 2, http.StatusOK, func(i int) call { return exportCall(first + i) }); err != nil {
 		return 0, 0, err
 	}
-	value, err = b.beside(ctx, several(4, func(i int) call { return exportCall(i + 4) }), http.StatusOK)
+	value, err = b.beside(ctx, several(4, func(i int) call { return exportCall(first + 3 + i) }), http.StatusOK)
 	return value, base, err
 }
 
-// The customers with the fewest and the most orders.
-const (
-	fewOrders  = "c-233"
-	manyOrders = "c-140"
-)
+// fewOrders are customers in whose orders there are at most 8 articles, manyOrders such with 55 to 69. The service has them at every start.
+func fewOrders() []int {
+	return []int{152, 234, 254, 271, 289, 302, 386, 421}
+}
+
+func manyOrders() []int {
+	return []int{38, 60, 93, 104, 140, 192, 261, 265, 287, 334, 380, 451, 461, 488}
+}
 
 func checkOrders(ctx context.Context, b *bench) (value, base float64, err error) {
-	calls := func(id string) (float64, error) {
+	calls := func(of []int) (float64, error) {
 		from := b.up.mark()
-		_, err := b.want(ctx, get("", "", "/customers/"+id+"/orders", 0), http.StatusOK)
+		_, err := b.want(ctx, get("", "", fmt.Sprintf("/customers/c-%d/orders", of[b.random.IntN(len(of))]), 0), http.StatusOK)
 		return float64(len(b.up.since(itemsName, from))), err
 	}
-	if base, err = calls(fewOrders); err != nil {
+	if base, err = calls(fewOrders()); err != nil {
 		return 0, 0, err
 	}
-	value, err = calls(manyOrders)
+	value, err = calls(manyOrders())
 	return value, max(base, 1), err
 }
 
 func checkTracking(ctx context.Context, b *bench) (value, base float64, err error) {
-	found := func(i int) call { return get("", "", "/shipments?tracking="+tracking(30_000+i*91), 0) }
-	return b.compare(ctx, 12, http.StatusOK, found, shipment)
+	found := func(int) call { return get("", "", "/shipments?tracking="+tracking(b.from(shipments)), 0) }
+	return b.compare(ctx, 12, http.StatusOK, found, b.shipment)
 }
 
 func checkBaskets(ctx context.Context, b *bench) (value, base float64, err error) {
 	of := func(distinct bool) func(int) call {
-		return func(i int) call { return post("", "", "/baskets/price", basketOf(5_000+i, distinct), 0) }
+		return func(int) call { return post("", "", "/baskets/price", basketOf(5_000+b.from(100), distinct), 0) }
 	}
 	return b.compare(ctx, 5, http.StatusOK, of(true), of(false))
 }
 
 func checkRelated(ctx context.Context, b *bench) (value, base float64, err error) {
 	const n = 10
-	c := get("", "", "/products/QS-1234/related?segment=trade", 0)
+	c := get("", "", "/products/"+sku(b.from(products))+"/related?segment=trade", 0)
 	from := b.up.mark()
 	for range n {
 		if _, err := b.want(ctx, c, http.StatusOK); err != nil {
@@ -283,21 +297,21 @@ func checkRelated(ctx context.Context, b *bench) (value, base float64, err error
 
 func checkAvailability(ctx context.Context, b *bench) (value, base float64, err error) {
 	from := b.up.mark()
-	_, err = b.want(ctx, get("", "", "/products/QS-1500/availability", 0), http.StatusOK)
+	_, err = b.want(ctx, get("", "", "/products/"+sku(b.from(products))+"/availability", 0), http.StatusOK)
 	return float64(together(b.up.since(warehousesName, from))), 1, err
 }
 
 func checkProducts(ctx context.Context, b *bench) (value, base float64, err error) {
-	from := b.up.mark()
-	err = b.atOnce(ctx, several(12, func(i int) call { return get("", "", "/products/"+sku(700+i), 0) }), http.StatusOK)
+	from, first := b.up.mark(), b.from(products-20)
+	err = b.atOnce(ctx, several(12, func(i int) call { return get("", "", "/products/"+sku(first+i), 0) }), http.StatusOK)
 	return float64(together(b.up.since(stockName, from))), 1, err
 }
 
 func checkReviews(ctx context.Context, b *bench) (value, base float64, err error) {
 	const n = 12
-	from := b.up.mark()
+	from, first := b.up.mark(), b.from(products-n)
 	for i := range n {
-		if _, err := b.want(ctx, get("", "", "/products/"+sku(800+i), 0), http.StatusOK); err != nil {
+		if _, err := b.want(ctx, get("", "", "/products/"+sku(first+i), 0), http.StatusOK); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -306,9 +320,9 @@ func checkReviews(ctx context.Context, b *bench) (value, base float64, err error
 
 func checkPoints(ctx context.Context, b *bench) (value, base float64, err error) {
 	const n = 2
-	from := b.up.mark()
+	from, first := b.up.mark(), b.from(customers/4-n)
 	for i := range n {
-		if _, err := b.want(ctx, get("", "", fmt.Sprintf("/customers/c-%d/summary", 200+4*i), 0), http.StatusOK); err != nil {
+		if _, err := b.want(ctx, get("", "", fmt.Sprintf("/customers/c-%d/summary", 4*(first+i)), 0), http.StatusOK); err != nil {
 			return 0, 0, err
 		}
 	}
@@ -328,7 +342,7 @@ func checkAudit(ctx context.Context, b *bench) (value, base float64, err error) 
 	b.audit.hold()
 	answered := 0
 	for i := range auditAsked {
-		c := get("", "", fmt.Sprintf("/shipments/s-%d", 1+i), 0)
+		c := b.shipment(i)
 		a := ask(within, b.addr, c, "")
 		if a.Error == "" && a.Status != http.StatusOK {
 			b.audit.release()
@@ -349,23 +363,26 @@ func checkInvoices(ctx context.Context, b *bench) (value, base float64, err erro
 	if base, err = b.median(ctx, 3, http.StatusCreated, loginCall); err != nil {
 		return 0, 0, err
 	}
-	began := time.Now()
-	err = b.atOnce(ctx, several(24, func(i int) call { return get("", "", fmt.Sprintf("/orders/o-%d/invoice", 2_000+i), 0) }), http.StatusOK)
+	first, began := b.from(orders-24), time.Now()
+	err = b.atOnce(ctx, several(24, func(i int) call { return get("", "", fmt.Sprintf("/orders/o-%d/invoice", first+i), 0) }), http.StatusOK)
 	return time.Since(began).Seconds(), base, err
 }
 
 func checkReports(ctx context.Context, b *bench) (value, base float64, err error) {
+	first := b.from(12)
 	report := func(name string) func(int) call {
-		return func(i int) call { return get("", "", fmt.Sprintf("/reports/%s?month=2025-%02d", name, 1+i%12), 0) }
+		return func(i int) call {
+			return get("", "", fmt.Sprintf("/reports/%s?month=2025-%02d", name, 1+(first+i)%12), 0)
+		}
 	}
 	return b.compare(ctx, 7, http.StatusOK, report("countries"), report("carriers"))
 }
 
 func checkPrices(ctx context.Context, b *bench) (value, base float64, err error) {
 	const n = 12
-	from := b.up.names.asked.Load()
+	from, first := b.up.names.asked.Load(), b.from(products-n)
 	for i := range n {
-		if _, err := b.want(ctx, get("", "", "/products/"+sku(900+i)+"/price?currency=USD", 0), http.StatusOK); err != nil {
+		if _, err := b.want(ctx, get("", "", "/products/"+sku(first+i)+"/price?currency=USD", 0), http.StatusOK); err != nil {
 			return 0, 0, err
 		}
 	}

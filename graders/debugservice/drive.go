@@ -2,9 +2,11 @@ package debugservice
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -129,19 +131,25 @@ func (d *driver) script(ctx context.Context) {
 
 func caseID(i int) string { return fmt.Sprintf("case-%03d", i) }
 
-// The articles whose price and stock change, which nothing else asks for.
+// The price and the stock that two articles get; which, is drawn.
 const (
-	pricedSku  = "QS-1999"
-	stockedSku = "QS-1998"
-	newPrice   = 123_456
-	oldStock   = 17
-	newStock   = 4
+	newPrice = 123_456
+	oldStock = 17
+	newStock = 4
 )
+
+// drawn is the chance of a part of the run, the same for the same seed.
+func (d *driver) drawn(part string) *rand.Rand {
+	key := sha256.Sum256(append([]byte(part), d.params.Seed...))
+	return rand.New(rand.NewChaCha8(key)) //nolint:gosec // repeatable by design
+}
 
 // fresh changes a price and a stock and asks at once.
 func (d *driver) fresh(ctx context.Context) {
 	f := &freshFacts{}
 	d.facts.Fresh = f
+	two := d.drawn("fresh").Perm(products)[:2]
+	pricedSku, stockedSku := sku(1+two[0]), sku(1+two[1])
 	whole := func(c call, name string) int {
 		a := ask(ctx, d.svc.Addr, c, "")
 		var body map[string]any
@@ -174,7 +182,7 @@ func (d *driver) fresh(ctx context.Context) {
 
 // checks makes the sixteen, or those that were asked for.
 func (d *driver) checks(ctx context.Context) {
-	b := &bench{addr: d.svc.Addr, up: d.up, audit: d.audit}
+	b := &bench{addr: d.svc.Addr, up: d.up, audit: d.audit, random: d.drawn("checks")}
 	d.facts.Checks = map[string]*reading{}
 	all := causes()
 	for i, c := range all {

@@ -27,7 +27,8 @@ type freshFacts struct {
 
 // loadFacts are what the load measured. Times are ns.
 type loadFacts struct {
-	// Answers counts what came back to each request, by name of the call and digest of the answer.
+	// Answers counts what came back to each request, by name of the call and digest of the answer; for calls that were drawn, by "drawn/" and
+	// their route, and by status, or asKnown.
 	Answers map[string]map[string]int `json:"answers"`
 	Due     int                       `json:"due"`
 	Good    int                       `json:"good"` // with the status that the script had in the warm-up

@@ -42,24 +42,27 @@ const (
 	maxDigests = 4
 	// overflow is where others are counted.
 	overflow = "others"
+	// asKnown is where answers to calls that were drawn are counted when they are as they must be.
+	asKnown = "as known"
 )
 
 // mix draws n requests: in each hundred every route as often as the mixture says.
-func mix(seed []byte, n int) []call {
+func mix(random *rand.Rand, n int) []call {
 	byRoute := map[string][]call{}
 	for _, c := range pool() {
 		byRoute[c.Route] = append(byRoute[c.Route], c)
 	}
-	var key [32]byte
-	copy(key[:], seed)
-	random := rand.New(rand.NewChaCha8(key)) //nolint:gosec // repeatable by design
 	list := make([]call, 0, n+100)
 	for len(list) < n {
 		from := len(list)
 		for _, m := range mixture() {
 			for range m.share {
 				calls := byRoute[m.route]
-				list = append(list, calls[random.IntN(len(calls))])
+				one := calls[random.IntN(len(calls))]
+				if fresh, ok := draw(m.route, random); ok && random.IntN(4) < drawnOf {
+					one = fresh
+				}
+				list = append(list, one)
 			}
 		}
 		random.Shuffle(len(list)-from, func(i, j int) { list[from+i], list[from+j] = list[from+j], list[from+i] })
@@ -73,8 +76,16 @@ type tally struct {
 	answers map[string]map[string]int
 }
 
-func (t *tally) add(name string, a wire.Answer) {
-	key := fmt.Sprintf("%d %s", a.Status, digest(canonical(unpacked(a.Body))))
+func (t *tally) add(c *call, a wire.Answer) {
+	name, key := c.Name, ""
+	switch {
+	case c.Status == 0:
+		key = fmt.Sprintf("%d %s", a.Status, digest(canonical(unpacked(a.Body))))
+	case c.answered(&a):
+		key = asKnown
+	default:
+		key = fmt.Sprintf("%d", a.Status)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	of := t.answers[name]
@@ -119,7 +130,7 @@ func (d *driver) options(list []call, t *tally, rate float64, long time.Duration
 			return r
 		},
 		Check: func(i int, a wire.Answer) bool {
-			t.add(list[i%len(list)].Name, a)
+			t.add(&list[i%len(list)], a)
 			return a.Status < http.StatusInternalServerError
 		},
 	}
@@ -132,7 +143,7 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 	f := &loadFacts{Answers: t.answers}
 	d.facts.Load = f
 	p := d.params
-	list := mix(p.Seed, int(p.Rate*p.OpenNs.Seconds())+1)
+	list := mix(d.drawn("open"), int(p.Rate*p.OpenNs.Seconds())+1)
 	open := d.options(list, t, p.Rate, p.OpenNs, 128)
 	defer d.stutter(ctx)()
 	result, err := httpload.Run(ctx, open)
@@ -146,7 +157,7 @@ func (d *driver) load(ctx context.Context) (evidence.Series, error) {
 
 	within, cancel := context.WithTimeout(ctx, p.FullNs)
 	defer cancel()
-	again := d.options(mix(append([]byte("again"), p.Seed...), 4_000), t, fullRate, p.FullNs, fullClients)
+	again := d.options(mix(d.drawn("full"), 4_000), t, fullRate, p.FullNs, fullClients)
 	if result, err = httpload.Run(within, again); err != nil {
 		return evidence.Series{}, fmt.Errorf("run full load: %w", err)
 	}

@@ -15,6 +15,10 @@ type call struct {
 	Method string
 	Path   string
 	Body   string
+	// Status and Echo are what is known of the answer to a call that was drawn: its status, and what stands in it. Calls of the pool have neither, their
+	// answers are recorded.
+	Status int
+	Echo   string
 	// Takes is what the services behind it take, on its critical path: no repair can make it quicker.
 	Takes time.Duration
 }
@@ -24,6 +28,14 @@ func (c *call) heavy() bool { return c.Route == "login" || c.Route == "export" }
 
 // forgiving says whether the answer may be another one when the service is busy: points are left out when they come late.
 func (c *call) forgiving() bool { return c.Route == "summary" }
+
+// The service has so many of each at every start, numbered from 1.
+const (
+	products  = 2_000
+	customers = 500
+	orders    = 4_000
+	shipments = 36_000
+)
 
 func get(name, route, path string, takes time.Duration) call {
 	return call{Name: name, Route: route, Method: http.MethodGet, Path: path, Takes: takes}
@@ -61,7 +73,7 @@ func basketOf(n int, distinct bool) map[string]any {
 		if distinct {
 			one = i
 		}
-		lines[i] = map[string]any{"sku": sku(1 + one%2_000), "quantity": 1 + i%7, "note": fmt.Sprintf("deck %04d", one)}
+		lines[i] = map[string]any{"sku": sku(1 + one%products), "quantity": 1 + i%7, "note": fmt.Sprintf("deck %04d", one)}
 	}
 	return map[string]any{"lines": lines}
 }
@@ -84,10 +96,14 @@ func pool() []call {
 	return append(all, errorCalls()...)
 }
 
+// categories are some of those that articles have.
+func categories() []string {
+	return []string{"anchors", "boots", "charts", "compasses", "jackets", "lamps"}
+}
+
 func productCalls() []call {
 	var all []call
-	categories := []string{"anchors", "boots", "charts", "compasses", "jackets", "lamps"}
-	for i, c := range categories {
+	for i, c := range categories() {
 		sort := []string{"sku", "price", "title"}[i%3]
 		all = append(all,
 			get("list/"+c, "list", fmt.Sprintf("/products?category=%s&sort=%s&page=%d", c, sort, 1+i%4), 0),
