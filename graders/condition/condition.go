@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/builtin"
@@ -63,7 +64,8 @@ func compile(source string, env map[string]any, more ...expr.Option) (*Expressio
 			shape[name] = types.TypeOf(v)
 		}
 	}
-	options := []expr.Option{expr.Env(shape), expr.MaxNodes(maxNodes), expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat")}
+	shape[stepName] = types.TypeOf(step(0))
+	options := []expr.Option{expr.Env(shape), expr.MaxNodes(maxNodes), expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat"), expr.Patch(stepping{})}
 	program, err := expr.Compile(source, append(options, more...)...)
 	if err == nil {
 		return &Expression{source, program}, nil
@@ -119,9 +121,15 @@ func (e *Expression) Holds(vars map[string]any) (yes bool, why string) {
 }
 
 // Get evaluates an expression; why says what kept it from having a value.
-func (e *Expression) Get(vars map[string]any) (value any, why string) {
+func (e *Expression) Get(vars map[string]any) (value any, why string) { return e.within(longest, vars) }
+
+// within evaluates for so long at most.
+func (e *Expression) within(limit time.Duration, vars map[string]any) (value any, why string) {
+	all := make(map[string]any, len(vars)+1)
+	maps.Copy(all, vars)
+	all[stepName] = step(limit)
 	machine := vm.VM{MemoryBudget: budget}
-	out, err := machine.Run(e.program, vars)
+	out, err := machine.Run(e.program, all)
 	if err != nil {
 		message, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, message

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,6 +57,34 @@ func TestLarge(t *testing.T) {
 	yes, why := e.Holds(map[string]any{"input": b.String()})
 	assert.Empty(t, why)
 	assert.True(t, yes)
+}
+
+// TestTimeIsBounded evaluates what would take days.
+func TestTimeIsBounded(t *testing.T) {
+	t.Parallel()
+	list := make([]any, 300_000)
+	for i := range list {
+		list[i] = float64(i)
+	}
+	for _, source := range []string{
+		`all(body, let x = #; count(body, # == x) == 1)`,
+		`all(body, # in body)`,
+		`len(filter(body, let x = #; any(body, # > x + 1e9))) == 0`,
+		`sum(map(body, reduce(body, #acc + #, 0))) > 0`,
+		`len(sortBy(body, count(body, # > 0))) > 0`,
+	} {
+		e, err := Bool(source, map[string]any{"body": nil})
+		require.NoError(t, err, source)
+		began := time.Now()
+		value, why := e.within(20*time.Millisecond, map[string]any{"body": list})
+		assert.Nil(t, value, source)
+		assert.Contains(t, why, "longer than", source)
+		assert.Less(t, time.Since(began), time.Minute)
+		_, why = e.within(time.Minute, map[string]any{"body": list[:30]})
+		assert.Empty(t, why, source)
+	}
+	_, err := Bool(`a step`, map[string]any{"body": nil})
+	require.Error(t, err)
 }
 
 // FuzzHolds evaluates conditions over whatever a submission answers: false is the worst that can come of it.

@@ -9,9 +9,9 @@ import (
 	"github.com/assay-run/assay/graders/wire"
 )
 
-// drawnOf is how many of four requests of the load are drawn from all that can be asked, where a route has that many: whoever keeps the recorded
-// answers, which are public, has the fourth.
-const drawnOf = 3
+// drawnOf is how many of eight requests of the load are drawn from all that can be asked, where a route has that many: whoever keeps the recorded
+// answers, which are public, has the eighth.
+const drawnOf = 7
 
 // draw is a call of a route that nobody knew before; ok is false for a route whose requests come from the pool alone: related articles are
 // meant to be kept, and who can log in and what the accountants want is a handful.

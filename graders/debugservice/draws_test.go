@@ -34,7 +34,7 @@ func TestMixDrawsMostOfWhatItAsks(t *testing.T) {
 	for _, m := range mixture() {
 		assert.Equal(t, 10*m.share, byRoute[m.route], m.route)
 	}
-	assert.Less(t, known, 450, "fewer than half of the requests have public answers")
+	assert.Less(t, known, 330, "most of the requests have no public answers")
 	assert.Less(t, twice, 200, "another seed asks for other things")
 }
 

@@ -59,7 +59,7 @@ func mix(random *rand.Rand, n int) []call {
 			for range m.share {
 				calls := byRoute[m.route]
 				one := calls[random.IntN(len(calls))]
-				if fresh, ok := draw(m.route, random); ok && random.IntN(4) < drawnOf {
+				if fresh, ok := draw(m.route, random); ok && random.IntN(8) < drawnOf {
 					one = fresh
 				}
 				list = append(list, one)
