@@ -10,9 +10,12 @@ import { Session } from 'node:inspector';
 import { SourceMap } from 'node:module';
 import { connect } from 'node:net';
 import { relative, sep } from 'node:path';
-import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
+
+// Not imported: the module node:process reads every property of process, stdin among them, which makes standard input non-blocking. A
+// submission's readFileSync(0) would end by EAGAIN.
+const { process } = globalThis;
 
 const SAMPLE_US = 1000; // between two looks at the stack
 const HEAP_BYTES = 32 * 1024; // between two looks at what is allocated, on average

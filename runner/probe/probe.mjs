@@ -7,8 +7,11 @@
 // ordinary patching and no more.
 import { createSocket } from 'node:dgram';
 import { PerformanceObserver, monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import process from 'node:process';
 import { threadId } from 'node:worker_threads';
+
+// Not imported: the module node:process reads every property of process, stdin among them, which makes standard input non-blocking. A
+// submission's readFileSync(0) would end by EAGAIN.
+const { process } = globalThis;
 
 const INTERVAL_MS = 100;
 const RESOLUTION_MS = 10; // of the delay histogram, which includes it in every value
