@@ -92,6 +92,10 @@ func (s Settings) Validate() error {
 		return InvalidField("roleTitle", "The role may have %d characters at most.", MaxNameRunes)
 	case utf8.RuneCountInString(s.Message) > MaxMessageRunes:
 		return InvalidField("message", "The message may have %d characters at most.", MaxMessageRunes)
+	case hasControl(s.Name) || hasControl(s.RoleTitle):
+		return InvalidField("name", "Name and role have no line breaks or control characters.")
+	case !utf8.ValidString(s.Message) || strings.ContainsRune(s.Message, 0):
+		return InvalidField("message", "The message is not text.")
 	case s.Mode == "":
 		return InvalidField("mode", "An assessment needs a mode.")
 	case s.TimeLimit < 0 || s.TimeLimit > MaxTimeLimit:

@@ -55,6 +55,7 @@ func (r Role) May(needed Role) bool {
 // Membership is a user in an organisation.
 type Membership struct {
 	Org       OrgID
+	OrgName   string
 	User      User
 	Role      Role
 	CreatedAt time.Time

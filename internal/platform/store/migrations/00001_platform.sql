@@ -116,6 +116,7 @@ CREATE TABLE candidates (
     org_id       TEXT NOT NULL REFERENCES organizations (id),
     id           TEXT NOT NULL,
     name         TEXT NOT NULL,
+    name_key     TEXT NOT NULL, -- in lower case, and the address where there is no name: to sort and to search
     email        TEXT NOT NULL,
     email_key    TEXT, -- normalised; NULL without an address
     external_ref TEXT NOT NULL,
