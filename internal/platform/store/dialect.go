@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,8 +29,15 @@ func (s *Store) openSQLite(opts Options) error {
 	if opts.Address == "" {
 		return errors.New("open database: it needs the name of a file")
 	}
+	// Nobody else on the machine reads it; the files beside it get the same mode.
+	file, err := os.OpenFile(opts.Address, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
 	pragmas := []string{"journal_mode(WAL)", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(NORMAL)"}
-	var err error
 	if s.write, err = openFile(opts.Address, url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (tx *Tx) enqueue(ctx context.Context, s platform.Submission, kind platform.
 }
 
 // Regrade puts a final submission into the queue again, to be graded on a fresh seed. While one of its gradings waits or
-// runs there is no other.
+// runs there is no other. A decision no longer stands, but stays in the history.
 func (tx *Tx) Regrade(ctx context.Context, org platform.OrgID, submission platform.ID) (platform.Job, error) {
 	s, err := tx.Submission(ctx, org, submission)
 	if err != nil {
@@ -72,9 +72,12 @@ func (tx *Tx) Regrade(ctx context.Context, org platform.OrgID, submission platfo
 		return platform.Job{}, err
 	}
 	ch, _ := as.Settings.Challenge(s.ChallengeID)
-	if a.State != platform.AttemptRunning { // the candidate still works on other challenges
+	if a.State != platform.AttemptRunning { // else the candidate still works on other challenges
 		if err := tx.moveAttempt(ctx, &a, platform.AttemptRegrade); err != nil {
 			return platform.Job{}, err
+		}
+		if _, err := tx.exec(ctx, `UPDATE attempts SET decision = '' WHERE org_id = $1 AND id = $2`, org, a.ID); err != nil {
+			return platform.Job{}, failed("take decision back", err)
 		}
 	}
 	return tx.enqueue(ctx, s, platform.JobRegrade, as.Settings.ModeOf(ch))

@@ -7,8 +7,7 @@ import (
 	"github.com/assay-run/assay/internal/platform"
 )
 
-const mailColumns = `m.org_id, m.id, m.template, m.candidate_id, m.user_id, m.invitation_id, m.sealed, m.state, m.tries, m.next_at,
-	m.last_error, m.created_at, m.done_at`
+const mailColumns = `org_id, id, template, candidate_id, user_id, invitation_id, sealed, state, tries, next_at, last_error, created_at, done_at`
 
 func scanMail(r row) (platform.Mail, error) {
 	m := platform.Mail{}
@@ -42,7 +41,7 @@ func (tx *Tx) QueueMail(ctx context.Context, org platform.OrgID, m platform.Mail
 
 // Mail reads a mail.
 func (tx *Tx) Mail(ctx context.Context, org platform.OrgID, id platform.ID) (platform.Mail, error) {
-	m, err := scanMail(tx.sql.QueryRowContext(ctx, `SELECT `+mailColumns+` FROM outbox m WHERE m.org_id = $1 AND m.id = $2`, org, id))
+	m, err := scanMail(tx.sql.QueryRowContext(ctx, `SELECT `+mailColumns+` FROM outbox WHERE org_id = $1 AND id = $2`, org, id))
 	if err != nil {
 		return platform.Mail{}, found(err, "mail")
 	}
@@ -51,8 +50,8 @@ func (tx *Tx) Mail(ctx context.Context, org platform.OrgID, id platform.ID) (pla
 
 // SystemMailsDue takes mails that are due, as SystemDeliveriesDue does.
 func (tx *Tx) SystemMailsDue(ctx context.Context, lease time.Duration, limit int) ([]platform.Mail, error) {
-	out, err := all(ctx, tx, scanMail, `UPDATE outbox AS m SET tries = tries + 1, next_at = $2 WHERE m.state = 'pending' AND m.next_at <= $1
-		AND (m.org_id, m.id) IN (SELECT x.org_id, x.id FROM outbox x WHERE x.state = 'pending' AND x.next_at <= $1 ORDER BY x.next_at, x.id LIMIT $3)
+	out, err := all(ctx, tx, scanMail, `UPDATE outbox SET tries = tries + 1, next_at = $2 WHERE state = 'pending' AND next_at <= $1
+		AND (org_id, id) IN (SELECT x.org_id, x.id FROM outbox x WHERE x.state = 'pending' AND x.next_at <= $1 ORDER BY x.next_at, x.id LIMIT $3)
 		RETURNING `+mailColumns, ms(tx.now), ms(tx.now.Add(lease)), int64(limit))
 	return out, failed("take mails", err)
 }

@@ -53,7 +53,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		opts.MaxConns = defaultConns
 	}
 	s := &Store{now: opts.Now}
-	if strings.HasPrefix(opts.Address, "postgres://") || strings.HasPrefix(opts.Address, "postgresql://") {
+	if isPostgres(opts.Address) {
 		s.dialect = postgres
 		err = s.openPostgres(opts)
 	} else {
@@ -75,6 +75,10 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+func isPostgres(address string) bool {
+	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
 }
 
 // Close ends all connections. It is idempotent.

@@ -9,7 +9,7 @@ import (
 	"github.com/assay-run/assay/internal/platform"
 )
 
-const tokenColumns = `org_id, id, name, scopes, created_by, created_at, expires_at, last_used_at, revoked_at`
+const tokenColumns = `org_id, id, name, scopes, created_by, created_at, expires_at, last_used_at, revoked_at` // #nosec G101 -- names of columns
 
 func scanToken(r row) (platform.APIToken, error) {
 	t, scopes := platform.APIToken{}, ""

@@ -103,8 +103,9 @@ func (tx *Tx) insertDelivery(ctx context.Context, d platform.Delivery) (platform
 	return id, failed("write delivery", err)
 }
 
-const deliveryColumns = `d.org_id, d.id, d.endpoint_id, d.event_id, d.type, d.payload, d.candidate_id, d.state, d.tries, d.next_at,
-	d.last_status, d.last_error, d.created_at, d.done_at`
+// deliveryColumns have no name of their table before them: SQLite knows none after RETURNING.
+const deliveryColumns = `org_id, id, endpoint_id, event_id, type, payload, candidate_id, state, tries, next_at, last_status, last_error,
+	created_at, done_at`
 
 func scanDelivery(r row) (platform.Delivery, error) {
 	d, payload := platform.Delivery{}, ""
@@ -117,11 +118,11 @@ func scanDelivery(r row) (platform.Delivery, error) {
 // Deliveries lists what was sent to an endpoint, the newest first.
 func (tx *Tx) Deliveries(ctx context.Context, org platform.OrgID, endpoint platform.ID, ask platform.Page) (platform.List[platform.Delivery], error) {
 	p := &params{values: []any{org, endpoint}}
-	where, tail, err := p.older(ask, "d.created_at", "d.id")
+	where, tail, err := p.older(ask, "created_at", "id")
 	if err != nil {
 		return platform.List[platform.Delivery]{}, err
 	}
-	items, err := all(ctx, tx, scanDelivery, `SELECT `+deliveryColumns+` FROM webhook_deliveries d WHERE d.org_id = $1 AND d.endpoint_id = $2`+where+tail, p.values...)
+	items, err := all(ctx, tx, scanDelivery, `SELECT `+deliveryColumns+` FROM webhook_deliveries WHERE org_id = $1 AND endpoint_id = $2`+where+tail, p.values...)
 	return page(items, ask, func(d platform.Delivery) platform.Mark { return platform.Mark{At: d.CreatedAt, ID: d.ID} }), failed("list deliveries", err)
 }
 
@@ -139,7 +140,7 @@ func (tx *Tx) Replay(ctx context.Context, org platform.OrgID, id platform.ID) (p
 }
 
 func (tx *Tx) delivery(ctx context.Context, org platform.OrgID, id platform.ID) (platform.Delivery, error) {
-	d, err := scanDelivery(tx.sql.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries d WHERE d.org_id = $1 AND d.id = $2`, org, id))
+	d, err := scanDelivery(tx.sql.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM webhook_deliveries WHERE org_id = $1 AND id = $2`, org, id))
 	if err != nil {
 		return platform.Delivery{}, found(err, "delivery")
 	}
@@ -149,8 +150,8 @@ func (tx *Tx) delivery(ctx context.Context, org platform.OrgID, id platform.ID) 
 // SystemDeliveriesDue takes deliveries that are due, of endpoints that are enabled. Taking one counts a try and puts its
 // next one off by lease, so that two senders do not send it at once, and one that dies leaves it to the others.
 func (tx *Tx) SystemDeliveriesDue(ctx context.Context, lease time.Duration, limit int) ([]platform.Delivery, error) {
-	out, err := all(ctx, tx, scanDelivery, `UPDATE webhook_deliveries AS d SET tries = tries + 1, next_at = $2 WHERE d.state = 'pending' AND d.next_at <= $1
-		AND (d.org_id, d.id) IN (SELECT x.org_id, x.id FROM webhook_deliveries x JOIN webhook_endpoints e ON e.org_id = x.org_id AND e.id = x.endpoint_id
+	out, err := all(ctx, tx, scanDelivery, `UPDATE webhook_deliveries SET tries = tries + 1, next_at = $2 WHERE state = 'pending' AND next_at <= $1
+		AND (org_id, id) IN (SELECT x.org_id, x.id FROM webhook_deliveries x JOIN webhook_endpoints e ON e.org_id = x.org_id AND e.id = x.endpoint_id
 			WHERE x.state = 'pending' AND x.next_at <= $1 AND e.disabled_at IS NULL ORDER BY x.next_at, x.id LIMIT $3)
 		RETURNING `+deliveryColumns, ms(tx.now), ms(tx.now.Add(lease)), int64(limit))
 	return out, failed("take deliveries", err)

@@ -271,6 +271,7 @@ CREATE TABLE jobs (
     FOREIGN KEY (org_id, submission_id) REFERENCES submissions (org_id, id) ON DELETE CASCADE
 );
 CREATE INDEX jobs_waiting ON jobs (org_id, priority, lap, created_at, id) WHERE state IN ('queued', 'retrying');
+CREATE INDEX jobs_due ON jobs (org_id, run_after) WHERE state IN ('queued', 'retrying');
 CREATE INDEX jobs_running ON jobs (org_id, lease_until) WHERE state = 'running';
 CREATE INDEX jobs_worker ON jobs (worker_id) WHERE state = 'running';
 CREATE INDEX jobs_list ON jobs (org_id, created_at, id);
