@@ -175,12 +175,15 @@ func (f *Files) Delete(_ context.Context, key string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete file: %w", err)
 	}
-	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
-		if f.root.Remove(dir) != nil {
-			break // it has other files
-		}
-	}
+	f.removeEmpty(path.Dir(key))
 	return nil
+}
+
+// removeEmpty removes a folder and those above it, up to the first that has something in it.
+func (f *Files) removeEmpty(dir string) {
+	for dir != "." && f.root.Remove(dir) == nil {
+		dir = path.Dir(dir)
+	}
 }
 
 // Walk implements Store.

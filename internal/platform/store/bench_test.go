@@ -18,6 +18,11 @@ func BenchmarkClaim(b *testing.B) {
 	s, err := store.Open(b.Context(), store.Options{Address: filepath.Join(b.TempDir(), "assay.db")})
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = s.Close() })
+	benchClaim(b, s)
+}
+
+func benchClaim(b *testing.B, s *store.Store) {
+	b.Helper()
 	fillQueue(b, s, 50, 200)
 	for b.Loop() {
 		require.NoError(b, s.Tx(b.Context(), func(tx *store.Tx) error {
