@@ -1,0 +1,162 @@
+// Package store keeps the platform's data in a database: SQLite in a file, or PostgreSQL.
+//
+// Everything happens in a transaction: Store.Tx for what writes, Store.View for what only reads. The methods are on the
+// transaction, so that a service does several things at once or none of them, and may put rows of its own beside them
+// through Tx.SQL (a job engine's, say).
+//
+// Every method that reads or writes an organisation's data takes its id and has it in its SQL. Rows are found by id
+// alone nowhere; by the hash of a token, an invitation and an API token are. Methods named System… serve the
+// installation itself (workers, senders, sweepers) and must not be reached with ids that somebody handed in.
+//
+// Failures that a caller can do something about are *platform.Error; what another organisation has is not found. Any
+// other error is a fault of the database.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Options say how to open a store.
+type Options struct {
+	// Address is where the data are: a file of SQLite (which is made when missing), or a PostgreSQL address that begins
+	// with postgres:// or postgresql://.
+	Address string
+	// Now is the clock; time.Now unless set.
+	Now func() time.Time
+	// MaxConns bounds the connections for reading on SQLite, and all of them on PostgreSQL; 8 unless set.
+	MaxConns int
+}
+
+// defaultConns is enough for a server that is busy: a transaction lasts milliseconds.
+const defaultConns = 8
+
+// Store keeps the platform's data. It may be used by several goroutines.
+type Store struct {
+	dialect dialect
+	// write has one connection on SQLite, which has one writer at a time: whoever waits, waits here and not in the
+	// database. read is another pool there; on PostgreSQL both are the same.
+	write, read *sql.DB
+	now         func() time.Time
+}
+
+// Open opens the database and brings its schema to the newest version. The caller closes the store.
+func Open(ctx context.Context, opts Options) (_ *Store, err error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.MaxConns <= 0 {
+		opts.MaxConns = defaultConns
+	}
+	s := &Store{now: opts.Now}
+	if isPostgres(opts.Address) {
+		s.dialect = postgres
+		err = s.openPostgres(opts)
+	} else {
+		s.dialect = sqlite
+		err = s.openSQLite(opts)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := s.write.PingContext(ctx); err != nil {
+		return nil, fmt.Errorf("reach database: %w", err)
+	}
+	if err := s.dialect.migrate(ctx, s.write); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func isPostgres(address string) bool {
+	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
+}
+
+// Close ends all connections. It is idempotent.
+func (s *Store) Close() error {
+	err := s.write.Close()
+	if s.read != s.write {
+		err = errors.Join(err, s.read.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("close database: %w", err)
+	}
+	return nil
+}
+
+// Ready says whether the database answers.
+func (s *Store) Ready(ctx context.Context) error {
+	var one int
+	if err := s.read.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+		return fmt.Errorf("ask database: %w", err)
+	}
+	return nil
+}
+
+// Databases are the pools, for what brings its own SQL: a job engine, a backup. They are the same on PostgreSQL.
+func (s *Store) Databases() (write, read *sql.DB) { return s.write, s.read }
+
+// Postgres says whether the data are in PostgreSQL.
+func (s *Store) Postgres() bool { return s.dialect == postgres }
+
+// Tx is a transaction. It is for one goroutine, and ends with the function that it was handed to.
+type Tx struct {
+	sql     *sql.Tx
+	dialect dialect
+	// now is the time of the whole transaction, to the millisecond, in UTC.
+	now time.Time
+}
+
+// SQL is the transaction itself.
+func (tx *Tx) SQL() *sql.Tx { return tx.sql }
+
+// Now is the transaction's time.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// maxTxTries is how often a transaction is begun that the database ends because of another one.
+const maxTxTries = 5
+
+// Tx runs do in a transaction that may write. When do fails nothing of it is kept, and its error is returned as it is.
+// The database may end a transaction to let another one go on; then do is called again, so it acts through tx alone.
+func (s *Store) Tx(ctx context.Context, do func(*Tx) error) error {
+	for try := 1; ; try++ {
+		err := s.once(ctx, s.write, nil, do)
+		if err == nil || try == maxTxTries || !s.dialect.again(err) {
+			return err
+		}
+	}
+}
+
+// View runs do in a transaction that only reads.
+func (s *Store) View(ctx context.Context, do func(*Tx) error) error {
+	var opts *sql.TxOptions
+	if s.dialect == postgres {
+		opts = &sql.TxOptions{ReadOnly: true} // on SQLite the pool is: see openSQLite
+	}
+	return s.once(ctx, s.read, opts, do)
+}
+
+func (s *Store) once(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do func(*Tx) error) error {
+	raw, err := db.BeginTx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	// After a commit this does nothing; after a panic it gives the connection back.
+	defer func() { _ = raw.Rollback() }()
+	if err := do(&Tx{sql: raw, dialect: s.dialect, now: wholeMs(s.now())}); err != nil {
+		return err
+	}
+	if err := raw.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
