@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -131,53 +130,10 @@ func (d *driver) script(ctx context.Context) {
 
 func caseID(i int) string { return fmt.Sprintf("case-%03d", i) }
 
-// The price and the stock that two articles get; which, is drawn.
-const (
-	newPrice = 123_456
-	oldStock = 17
-	newStock = 4
-)
-
 // drawn is the chance of a part of the run, the same for the same seed.
 func (d *driver) drawn(part string) *rand.Rand {
 	key := sha256.Sum256(append([]byte(part), d.params.Seed...))
 	return rand.New(rand.NewChaCha8(key)) //nolint:gosec // repeatable by design
-}
-
-// fresh changes a price and a stock and asks at once.
-func (d *driver) fresh(ctx context.Context) {
-	f := &freshFacts{}
-	d.facts.Fresh = f
-	two := d.drawn("fresh").Perm(products)[:2]
-	pricedSku, stockedSku := sku(1+two[0]), sku(1+two[1])
-	whole := func(c call, name string) int {
-		a := ask(ctx, d.svc.Addr, c, "")
-		var body map[string]any
-		if a.Error != "" || a.Status != http.StatusOK || json.Unmarshal([]byte(a.body), &body) != nil {
-			return -1
-		}
-		v, ok := body[name].(float64)
-		if !ok {
-			return -1
-		}
-		return int(v)
-	}
-	product := func(sku string) call { return get("", "", "/products/"+sku, 0) }
-	basket := post("", "", "/baskets/price", map[string]any{"lines": []any{map[string]any{"sku": pricedSku, "quantity": 1}}}, 0)
-	euros := get("", "", "/products/"+pricedSku+"/price?currency=EUR", 0)
-	for range 2 { // whatever keeps answers has kept these
-		whole(product(pricedSku), "priceCents")
-		whole(basket, "totalCents")
-		whole(euros, "amountCents")
-	}
-	change := post("", "", "/admin/products/"+pricedSku+"/price", map[string]any{"priceCents": newPrice}, 0)
-	change.Method = http.MethodPut
-	f.Changed = ask(ctx, d.svc.Addr, change, "").Status
-	f.Price = []int{whole(product(pricedSku), "priceCents"), whole(basket, "totalCents"), whole(euros, "amountCents")}
-	d.up.setStock(stockedSku, oldStock)
-	f.Stock = append(f.Stock, whole(product(stockedSku), "onHand"))
-	d.up.setStock(stockedSku, newStock)
-	f.Stock = append(f.Stock, whole(product(stockedSku), "onHand"))
 }
 
 // checks makes the sixteen, or those that were asked for.

@@ -21,7 +21,7 @@ type facts struct {
 // freshFacts are prices and stock before and after a change; 0 and -1 where there was no answer.
 type freshFacts struct {
 	Changed int   `json:"changed"` // status of the change of a price
-	Price   []int `json:"price"`   // of the article, of a basket with it, and in the list, after the change
+	Price   []int `json:"price"`   // wherever it is seen, after the change, in the order of seenAt
 	Stock   []int `json:"stock"`   // before and after
 }
 

@@ -61,7 +61,7 @@ func TestSolutions(t *testing.T) {
 	deeper, err := fs.Glob(files, "solutions/*/*/"+forms.SolutionFile)
 	require.NoError(t, err)
 	found = append(found, deeper...)
-	require.Len(t, found, 10)
+	require.Len(t, found, 11)
 	plain, _, err := set(t).With(nil)
 	require.NoError(t, err)
 	for _, name := range found {

@@ -127,7 +127,7 @@ func (f *freshFacts) stale() []string {
 		return []string{"Nothing was asked."}
 	}
 	var list []string
-	for i, what := range []string{"The page of the article", "A basket with it", "Its price in euros"} {
+	for i, what := range seenAt() {
 		if i >= len(f.Price) || f.Price[i] != newPrice {
 			list = append(list, what+" did not have the new price.")
 		}

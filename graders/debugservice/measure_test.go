@@ -35,7 +35,7 @@ func (c cause) slow() *reading {
 // good are the facts of a service that does everything right.
 func good() facts {
 	f := facts{ReadyNs: 5e8, Cases: map[string]*seen{}, Checks: healthy(), AuditAsked: 10, Audited: 10}
-	f.Fresh = &freshFacts{Changed: 200, Price: []int{newPrice, newPrice, newPrice}, Stock: []int{oldStock, newStock}}
+	f.Fresh = &freshFacts{Changed: 200, Price: slices.Repeat([]int{newPrice}, len(seenAt())), Stock: []int{oldStock, newStock}}
 	for name, k := range answers() {
 		f.Cases[name] = &seen{Status: k.Status, Type: k.Type, Digest: k.Digest}
 	}

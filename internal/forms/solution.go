@@ -9,7 +9,7 @@ import (
 	"path"
 )
 
-// SolutionFile, in the folder of a bundled solution, says that the solution is the program with some causes left, and the other files of the
+// SolutionFile is a file in the folder of a bundled solution, which says that the solution is the program with some causes left, and the other files of the
 // folder in place of the program's: {"causes": ["pbkdf2-sync"]}. It spares the challenge a copy of the program for each solution.
 const SolutionFile = "form.json"
 
