@@ -189,8 +189,10 @@ func (s *Service) CancelDryRun(ctx context.Context, a Actor, job platform.ID) (p
 			return platform.Job{}, platform.Errorf(platform.Conflict, "Only a dry run can be cancelled.")
 		}
 		w.about(job, nil)
-		j, _, err = w.CancelJob(ctx, w.org, job, "Cancelled by the candidate.")
-		return j, err
+		if j, _, err = w.CancelJob(ctx, w.org, job, "Cancelled by the candidate."); err != nil {
+			return j, err
+		}
+		return j, w.moved(ctx, j)
 	})
 }
 

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -53,8 +54,33 @@ func (s *Service) HouseKeep(ctx context.Context, a Actor) (Kept, error) {
 		out.Erased++
 	}
 	out.More = len(over) == keepBatch || len(due) == keepBatch
-	failed = append(failed, s.do(ctx, a, HouseKeep, func(w *work) error { return w.SystemForget(ctx) }))
+	failed = append(failed, s.eraseFiles(ctx, a), s.do(ctx, a, HouseKeep, func(w *work) error { return w.SystemForget(ctx) }))
 	return out, errors.Join(failed...)
+}
+
+// lateFiles is how long a worker may still put files into a folder that is erased: longer than any grading lasts.
+const lateFiles = 6 * time.Hour
+
+// eraseFiles empties the folders of what was erased. One leaves the list when it was found empty after nobody can write to
+// it any more.
+func (s *Service) eraseFiles(ctx context.Context, a Actor) error {
+	due, err := run(ctx, s, a, HouseKeep, func(w *work) ([]store.BlobErasure, error) { return w.SystemBlobErasures(ctx, keepBatch) })
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, e := range due {
+		n, err := s.eraseFolder(ctx, e.Prefix)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("erase files: %w", err))
+			continue
+		}
+		if n > 0 || s.now().Sub(e.DueAt) < lateFiles {
+			continue
+		}
+		failed = append(failed, s.do(ctx, a, HouseKeep, func(w *work) error { return w.SystemBlobsErased(ctx, e.Prefix) }))
+	}
+	return errors.Join(failed...)
 }
 
 // timeOut ends one attempt. When all of it is graded already, it is told.
@@ -64,7 +90,7 @@ func (s *Service) timeOut(ctx context.Context, ref store.Ref) error {
 		if err != nil || t.State != platform.AttemptReview {
 			return err
 		}
-		return w.graded(ctx, t.ID)
+		return w.graded(ctx, t)
 	})
 }
 

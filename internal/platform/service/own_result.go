@@ -119,7 +119,7 @@ func (s *Service) OwnReport(ctx context.Context, a Actor, id platform.ID) (io.Re
 
 // open opens a file.
 func (s *Service) open(ctx context.Context, key string) (io.ReadCloser, error) {
-	f, err := s.blobs.Open(ctx, key)
+	f, _, err := s.blobs.Open(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("open file: %w", err)
 	}

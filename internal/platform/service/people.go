@@ -2,10 +2,12 @@ package service
 
 import (
 	"context"
+	"crypto/subtle"
 	"slices"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/store"
 )
 
 // FirstOwner is who sets the installation up.
@@ -14,15 +16,25 @@ type FirstOwner struct {
 	Name         string
 	Email        string
 	Password     string
+	// Token is the one that the server has written to its own console, where it asks for one.
+	Token string
 }
 
 // IsSetUp says whether the first owner exists.
 func (s *Service) IsSetUp(ctx context.Context) (bool, error) {
-	return run(ctx, s, Actor{}, SignInUser, func(w *work) (bool, error) { return w.IsSetUp(ctx) })
+	done := false
+	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
+		done, err = tx.IsSetUp(ctx)
+		return err
+	})
+	return done, err
 }
 
 // SetUp makes the first organisation and its owner. It works once, whoever comes second.
 func (s *Service) SetUp(ctx context.Context, in FirstOwner) (Session, error) {
+	if s.setUpToken != "" && subtle.ConstantTimeCompare([]byte(in.Token), []byte(s.setUpToken)) != 1 {
+		return Session{}, platform.Errorf(platform.Forbidden, "This is not the token that the server has shown on its console.")
+	}
 	if err := checkLine("organization", in.Organization, platform.MaxNameRunes); err != nil {
 		return Session{}, err
 	}

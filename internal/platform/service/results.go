@@ -180,11 +180,11 @@ func (s *Service) Regrade(ctx context.Context, a Actor, submission platform.ID) 
 func (s *Service) CancelGrading(ctx context.Context, a Actor, job platform.ID) (platform.Job, error) {
 	return run(ctx, s, a, CancelGrading, func(w *work) (platform.Job, error) {
 		w.about(job, nil)
-		j, settled, err := w.CancelJob(ctx, w.org, job, "Cancelled by the team.")
-		if err != nil || !settled {
+		j, _, err := w.CancelJob(ctx, w.org, job, "Cancelled by the team.")
+		if err != nil {
 			return j, err
 		}
-		return j, w.graded(ctx, j.AttemptID)
+		return j, w.moved(ctx, j)
 	})
 }
 

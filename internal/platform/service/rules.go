@@ -66,8 +66,7 @@ const (
 	CandidateWithdraw UseCase = "invitation.withdraw"
 	CandidateErase    UseCase = "own_data.erase"
 
-	EndGrading UseCase = "grading.end"
-	HouseKeep  UseCase = "installation.keep"
+	HouseKeep UseCase = "installation.keep"
 )
 
 // Access is what a use case does to the data.
@@ -157,8 +156,7 @@ func Rules() map[UseCase]Rule {
 		CandidateWithdraw: {Candidate: true, Access: Changes},
 		CandidateErase:    {Candidate: true, Access: Changes},
 
-		EndGrading: {System: true, Access: Saves},
-		HouseKeep:  {System: true, Access: Saves},
+		HouseKeep: {System: true, Access: Saves},
 	}
 }
 

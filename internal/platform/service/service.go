@@ -29,12 +29,12 @@ type Enqueuer interface {
 
 // Blobs keep files. They are safe for use by several goroutines.
 type Blobs interface {
-	// Put keeps what r gives under a key, whole or not at all.
-	Put(ctx context.Context, key string, r io.Reader) (platform.Blob, error)
-	// Open reads a file; the caller closes it.
-	Open(ctx context.Context, key string) (io.ReadCloser, error)
-	// Remove removes a file; one that is not there is no error.
-	Remove(ctx context.Context, key string) error
+	// Put keeps what r gives, max bytes at most, under a key, whole or not at all.
+	Put(ctx context.Context, key string, r io.Reader, max int64) (platform.Blob, error)
+	// Open reads a file and tells its size in bytes; the caller closes it.
+	Open(ctx context.Context, key string) (io.ReadCloser, int64, error)
+	// Delete removes a file. Nothing there is fine.
+	Delete(ctx context.Context, key string) error
 }
 
 // Passwords hashes passwords slowly, and bounds how many it hashes at a time.
@@ -51,33 +51,39 @@ type Sealer interface {
 	Open(sealed []byte, purpose string) ([]byte, error)
 }
 
-// Options say what a service works with. All but Queue, TempDir, Intake and Now are needed.
+// Options say what a service works with. All but Queue, SetUpToken, Now, TempDir and Intake are needed.
 type Options struct {
-	Store      *store.Store
-	Blobs      Blobs
-	Queue      Enqueuer // nil: workers look into the store themselves
-	Challenges []*challenges.Challenge
-	Passwords  Passwords
-	Sealer     Sealer
+	Store *store.Store
+	Blobs Blobs
+	// EraseFolder removes every file whose key begins with a prefix, and tells how many there were.
+	EraseFolder func(ctx context.Context, prefix string) (int, error)
+	Queue       Enqueuer // nil: workers look into the store themselves
+	Challenges  []*challenges.Challenge
+	Passwords   Passwords
+	Sealer      Sealer
 	// ResetKey authenticates links that set a password; 32 bytes.
 	ResetKey []byte
-	Now      func() time.Time
-	TempDir  string        // for uploads while they are checked
-	Intake   intake.Limits // DefaultLimits unless set
+	// SetUpToken must be shown by whoever sets the installation up; empty: whoever comes first may.
+	SetUpToken string
+	Now        func() time.Time
+	TempDir    string        // for uploads while they are checked
+	Intake     intake.Limits // DefaultLimits unless set
 }
 
 // Service is the use cases. It may be used by several goroutines.
 type Service struct {
-	store      *store.Store
-	blobs      Blobs
-	queue      Enqueuer
-	challenges map[string]*challenges.Challenge
-	passwords  Passwords
-	sealer     Sealer
-	resetKey   []byte
-	now        func() time.Time
-	tempDir    string
-	intake     intake.Limits
+	store       *store.Store
+	blobs       Blobs
+	queue       Enqueuer
+	eraseFolder func(ctx context.Context, prefix string) (int, error)
+	challenges  map[string]*challenges.Challenge
+	passwords   Passwords
+	sealer      Sealer
+	setUpToken  string
+	resetKey    []byte
+	now         func() time.Time
+	tempDir     string
+	intake      intake.Limits
 	// uploads bounds the uploads that are checked at a time.
 	uploads chan struct{}
 	guard   *guard
@@ -90,8 +96,8 @@ const maxUploads = 4
 // New makes a service.
 func New(o Options) (*Service, error) {
 	switch {
-	case o.Store == nil || o.Blobs == nil || o.Passwords == nil || o.Sealer == nil:
-		return nil, errors.New("make service: it needs store, blobs, passwords and sealer")
+	case o.Store == nil || o.Blobs == nil || o.EraseFolder == nil || o.Passwords == nil || o.Sealer == nil:
+		return nil, errors.New("make service: it needs store, blobs, a way to erase them, passwords and sealer")
 	case len(o.ResetKey) != 32:
 		return nil, errors.New("make service: the key of links that set a password has 32 bytes")
 	}
@@ -106,8 +112,8 @@ func New(o Options) (*Service, error) {
 		byID[c.ID] = c
 	}
 	return &Service{
-		store: o.Store, blobs: o.Blobs, queue: o.Queue, challenges: byID, passwords: o.Passwords, sealer: o.Sealer,
-		resetKey: o.ResetKey, now: o.Now, tempDir: o.TempDir, intake: o.Intake, uploads: make(chan struct{}, maxUploads),
+		store: o.Store, blobs: o.Blobs, eraseFolder: o.EraseFolder, queue: o.Queue, challenges: byID, passwords: o.Passwords, sealer: o.Sealer,
+		resetKey: o.ResetKey, setUpToken: o.SetUpToken, now: o.Now, tempDir: o.TempDir, intake: o.Intake, uploads: make(chan struct{}, maxUploads),
 		guard: newGuard(o.Now), rules: Rules(),
 	}, nil
 }

@@ -32,7 +32,8 @@ type Upload struct {
 	Key string
 }
 
-// MaxUploadBytes bounds an upload.
+// MaxUploadBytes bounds an upload. Whoever reads one from a request lets through one byte more at least: that one is what
+// Submit knows by that it is too large.
 func (s *Service) MaxUploadBytes() int64 { return s.intake.ArchiveBytes }
 
 // Submit takes a submission in: it is checked, its bytes are kept, and it is queued to be graded, or none of these. What
@@ -74,7 +75,7 @@ func (s *Service) Submit(ctx context.Context, a Actor, up Upload) (store.HandedI
 		// Nobody will ever look for these bytes. The request may be over, the cleaning is not.
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		err = errors.Join(err, s.blobs.Remove(clean, in.Archive.Key))
+		err = errors.Join(err, s.blobs.Delete(clean, in.Archive.Key))
 	}
 	return out, err
 }
@@ -171,7 +172,7 @@ func (s *Service) keep(ctx context.Context, a Actor, attempt platform.ID, path s
 	}
 	defer f.Close()
 	key := platform.BlobKey(a.org, attempt, "submissions/"+string(platform.NewTimelessID(platform.KindSubmission))+"/archive")
-	blob, err := s.blobs.Put(ctx, key, f)
+	blob, err := s.blobs.Put(ctx, key, f, s.intake.ArchiveBytes)
 	if err != nil {
 		return platform.Blob{}, fmt.Errorf("keep upload: %w", err)
 	}
