@@ -94,8 +94,11 @@ func (s *Service) ownAttempt(ctx context.Context, w *work, out *Own) error {
 	if t.State == platform.AttemptDecided {
 		t.State = platform.AttemptReview
 	}
-	if out.Assessment.Settings.Visible == platform.SeesNothing || out.Assessment.Settings.Visible == platform.SeesOutcome {
+	switch sees := out.Assessment.Settings.Visible; {
+	case sees == platform.SeesNothing || sees == platform.SeesOutcome:
 		t.Overall = nil // see OwnResults for the outcome
+	case t.Overall != nil && t.Overall.Verdict == platform.Withheld:
+		t.Overall = nil // a person looks at it first
 	}
 	out.Attempt = &t
 	if out.Drafts, err = w.Drafts(ctx, w.org, t.ID); err != nil {
@@ -111,15 +114,34 @@ func (s *Service) ownAttempt(ctx context.Context, w *work, out *Own) error {
 		return err
 	}
 	for _, j := range jobs.Items {
-		g := OwnGrading{Job: j, Place: store.Place{State: j.State, Why: j.Why}}
+		g := OwnGrading{Place: store.Place{State: j.State}}
 		if j.State.Waiting() {
 			if g.Place, err = w.Place(ctx, w.org, j.ID); err != nil {
 				return err
 			}
 		}
+		g.Job = forCandidate(j)
+		g.Place.Why = g.Job.Why
 		out.Gradings = append(out.Gradings, g)
 	}
 	return nil
+}
+
+// forCandidate leaves out of a job what is for those who run the installation: who grades it, and how a fault of ours
+// describes itself.
+func forCandidate(j platform.Job) platform.Job {
+	j.WorkerID, j.Fence, j.LeaseUntil = "", 0, time.Time{}
+	switch j.State {
+	case platform.JobRetrying:
+		j.Why = "Something of ours failed. The grading is made again, and your clock stands."
+	case platform.JobFailed, platform.JobInvalid:
+		j.Why = "We could not grade this. It costs you neither time nor an attempt."
+	case platform.JobCancelled:
+		j.Why = "Cancelled."
+	default:
+		j.Why = ""
+	}
+	return j
 }
 
 // Start begins the n-th attempt; the clock runs from there. Whoever starts it again gets it as it is. consent is the
@@ -192,7 +214,7 @@ func (s *Service) CancelDryRun(ctx context.Context, a Actor, job platform.ID) (p
 		if j, _, err = w.CancelJob(ctx, w.org, job, "Cancelled by the candidate."); err != nil {
 			return j, err
 		}
-		return j, w.moved(ctx, j)
+		return forCandidate(j), w.moved(ctx, j)
 	})
 }
 

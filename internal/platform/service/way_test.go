@@ -253,6 +253,9 @@ func TestAFaultOfOursCostsNoTime(t *testing.T) {
 	job = b.fault(job)
 	require.Equal(t, platform.JobRetrying, job.State)
 	own := look(b, candidate)
+	require.NotContains(t, own.Gradings[0].Job.Why+own.Gradings[0].Place.Why, "engine", "how our fault describes itself is not for candidates")
+	require.Contains(t, own.Gradings[0].Place.Why, "your clock stands")
+	require.Empty(t, own.Gradings[0].Job.WorkerID)
 	require.True(t, own.Paused)
 	require.Equal(t, ends.Add(4*time.Minute), own.EndsAt, "the clock stands since the try began")
 	b.pass(2 * time.Hour) // longer than the limit
@@ -348,6 +351,9 @@ func TestWhatACandidateSeesOfResults(t *testing.T) {
 		require.Equal(t, []service.OwnResult{c.want}, data.Results, "the export shows no more than the page")
 		require.Nil(t, data.Attempts[0].Overall)
 		if c.sees == platform.SeesNothing || c.sees == platform.SeesOutcome {
+			require.Nil(t, look(b, candidate).Attempt.Overall)
+		}
+		if c.verdict == platform.Withheld {
 			require.Nil(t, look(b, candidate).Attempt.Overall)
 		}
 	}
