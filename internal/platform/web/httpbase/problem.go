@@ -1,0 +1,114 @@
+package httpbase
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/assay-run/assay/internal/platform"
+)
+
+// Problem is an error as RFC 9457 has it, with a code that programs can rely on.
+type Problem struct {
+	Type      string        `json:"type"`
+	Title     string        `json:"title"`
+	Status    int           `json:"status"`
+	Detail    string        `json:"detail"`
+	Code      platform.Code `json:"code"`
+	Field     string        `json:"field,omitempty"`
+	RequestID string        `json:"requestId,omitempty"`
+	// RetryAfter is sent as a header.
+	RetryAfter time.Duration `json:"-"`
+}
+
+// Status is the HTTP status of a code.
+func Status(code platform.Code) int {
+	switch code {
+	case platform.Invalid:
+		return http.StatusUnprocessableEntity
+	case platform.Unauthorised:
+		return http.StatusUnauthorized
+	case platform.Forbidden:
+		return http.StatusForbidden
+	case platform.NotFound:
+		return http.StatusNotFound
+	case platform.Conflict:
+		return http.StatusConflict
+	case platform.Gone:
+		return http.StatusGone
+	case platform.RateLimited:
+		return http.StatusTooManyRequests
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// ProblemOf says of an error what may be told.
+func ProblemOf(r *http.Request, err error) Problem {
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return Problem{
+			Type: "about:blank", Title: http.StatusText(http.StatusRequestEntityTooLarge), Status: http.StatusRequestEntityTooLarge,
+			Detail: fmt.Sprintf("The request may have %d bytes at most.", tooLarge.Limit), Code: platform.Invalid, RequestID: RequestID(r.Context()),
+		}
+	}
+	p := Problem{Type: "about:blank", Code: platform.ErrorCode(err), Detail: platform.ErrorMessage(err), RequestID: RequestID(r.Context())}
+	if p.Code == platform.Internal { // also an Error with this code holds what is for the log
+		p.Detail = platform.ErrorMessage(errors.New("internal"))
+	}
+	if e := (*platform.Error)(nil); errors.As(err, &e) && p.Code != platform.Internal {
+		p.Field = e.Field
+	}
+	p.Status = Status(p.Code)
+	p.Title = http.StatusText(p.Status)
+	return p
+}
+
+func internalProblem(r *http.Request) Problem { return ProblemOf(r, errors.New("internal")) }
+
+// Fail answers with an error: in JSON to programs, as a page to browsers. What is our own fault is logged; so is, more
+// quietly, that a client has gone.
+func (b *Base) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if p := ProblemOf(r, err); p.Code != platform.Internal {
+		b.answer(w, r, p)
+		return
+	}
+	if r.Context().Err() != nil {
+		b.opts.Log.DebugContext(r.Context(), "the client has gone", "request", RequestID(r.Context()), "error", err)
+	} else {
+		b.opts.Log.ErrorContext(r.Context(), "request failed", "request", RequestID(r.Context()), "error", err)
+	}
+	b.answer(w, r, internalProblem(r))
+}
+
+func (b *Base) answer(w http.ResponseWriter, r *http.Request, p Problem) {
+	if p.Status == http.StatusTooManyRequests {
+		wait := max(p.RetryAfter, time.Second)
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+	if p.Status == http.StatusUnauthorized && WantsJSON(r) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="assay"`)
+	}
+	switch {
+	case WantsJSON(r):
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(p.Status)
+		_ = json.NewEncoder(w).Encode(p) // the client may be gone
+	case b.opts.Page != nil:
+		b.opts.Page(w, r, p)
+	default:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(p.Status)
+		fmt.Fprintf(w, "%s\n%s\n", p.Title, p.Detail)
+	}
+}
+
+// WantsJSON says whether the other side is a program: it asks the API, or says that it reads JSON and not HTML.
+func WantsJSON(r *http.Request) bool {
+	accept := r.Header.Get("Accept")
+	return strings.HasPrefix(r.URL.Path, "/api/") || strings.Contains(accept, "json") && !strings.Contains(accept, "text/html")
+}
