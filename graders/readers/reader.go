@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/assay-run/assay/graders/loopback"
@@ -60,10 +61,16 @@ func Read(ctx context.Context, addr string, request []byte, s Script, v Verifier
 			c.Connected(local.AddrPort())
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { _ = nc.Close() })
+	var cut atomic.Int64 // when ctx ended, before the other side could know: what it does then may come before we are here
+	stop := context.AfterFunc(ctx, func() {
+		cut.Store(int64(r.now()))
+		_ = nc.Close()
+	})
 	defer stop()
 	a.End = r.read(ctx, request)
-	a.EndedNs = int64(r.now())
+	if a.EndedNs = int64(r.now()); a.End == Left && cut.Load() > 0 {
+		a.EndedNs = min(a.EndedNs, cut.Load())
+	}
 	_ = nc.Close()
 	a.Steps = append(a.Steps, Step{AtNs: a.EndedNs, Bytes: a.Bytes})
 	return a, nil

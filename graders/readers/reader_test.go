@@ -180,6 +180,28 @@ func TestLeaves(t *testing.T) {
 	assert.Less(t, a.EndedNs, int64(5*time.Second), "what is left of the body is not read")
 }
 
+// TestLeavesBeforeTheOtherSideKnows compares with what the server sees: a client that is made to leave has left before, however late its own goroutine is.
+func TestLeavesBeforeTheOtherSideKnows(t *testing.T) {
+	t.Parallel()
+	epoch := time.Now()
+	for range 50 {
+		seen := make(chan time.Duration, 1)
+		addr := says(t, func(c *net.TCPConn) {
+			_, _ = io.Copy(io.Discard, c)
+			seen <- time.Since(epoch)
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(5*time.Millisecond, cancel)
+		a, err := Read(ctx, addr, []byte(ask), Script{}, &kept{}, epoch)
+		require.NoError(t, err)
+		if a.SentNs < 0 {
+			continue // it was not connected yet
+		}
+		assert.Equal(t, Left, a.End)
+		assert.LessOrEqual(t, a.EndedNs, int64(<-seen))
+	}
+}
+
 func TestRateAndStall(t *testing.T) {
 	t.Parallel()
 	addr := endless(t)

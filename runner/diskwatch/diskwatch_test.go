@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,11 +23,25 @@ func write(t *testing.T, path string, size int) {
 	require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("x"), size), 0o644))
 }
 
+// usage looks at a directory alone: deleted files that somebody on this machine has open would count too.
 func usage(t *testing.T, dir string, l Limits) Over {
 	t.Helper()
-	u, err := Usage(dir, "/proc", l)
+	return usageBeside(t, dir, t.TempDir(), l)
+}
+
+func usageBeside(t *testing.T, dir, proc string, l Limits) Over {
+	t.Helper()
+	u, err := Usage(dir, proc, l)
 	require.NoError(t, err)
 	return u
+}
+
+// ourselves is a proc with this process alone.
+func ourselves(t *testing.T) string {
+	t.Helper()
+	proc, pid := t.TempDir(), strconv.Itoa(os.Getpid())
+	require.NoError(t, os.Symlink(filepath.Join("/proc", pid), filepath.Join(proc, pid)))
+	return proc
 }
 
 func TestUsageCountsWhatIsOnDisk(t *testing.T) {
@@ -64,17 +79,17 @@ func TestUsageCountsWhatIsOnDisk(t *testing.T) {
 
 func TestUsageSeesDeletedFiles(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	before := usage(t, dir, roomy)
+	dir, proc := t.TempDir(), ourselves(t)
+	before := usageBeside(t, dir, proc, roomy)
 	f, err := os.Create(filepath.Join(dir, "hidden"))
 	require.NoError(t, err)
 	defer f.Close()
 	_, err = f.Write(bytes.Repeat([]byte("x"), 2<<20))
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(f.Name()))
-	assert.InDelta(t, 2<<20, usage(t, dir, roomy).Bytes-before.Bytes, 64<<10, "it is open, so it is there")
+	assert.InDelta(t, 2<<20, usageBeside(t, dir, proc, roomy).Bytes-before.Bytes, 64<<10, "it is open, so it is there")
 	require.NoError(t, f.Close())
-	assert.Equal(t, before, usage(t, dir, roomy))
+	assert.Equal(t, before, usageBeside(t, dir, proc, roomy))
 }
 
 func TestUsageStopsAtItsLimits(t *testing.T) {
@@ -96,12 +111,14 @@ func TestUsageStopsAtItsLimits(t *testing.T) {
 
 func TestMainSaysWhenThereIsTooMuch(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir, proc := t.TempDir(), t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	done := make(chan error, 1)
-	go func() { done <- Main(ctx, []string{"-dir", dir, "-bytes", "1048576", "-files", "100"}, &out) }()
+	go func() {
+		done <- Main(ctx, []string{"-dir", dir, "-bytes", "1048576", "-files", "100", "-proc", proc}, &out)
+	}()
 	write(t, filepath.Join(dir, "small"), 1000)
 	select {
 	case err := <-done:
@@ -154,7 +171,7 @@ func TestMainEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	require.NoError(t, Main(ctx, []string{"-dir", t.TempDir(), "-bytes", "1", "-files", "1"}, &out))
+	require.NoError(t, Main(ctx, []string{"-dir", t.TempDir(), "-bytes", "1", "-files", "1", "-proc", t.TempDir()}, &out))
 	assert.Empty(t, out.String())
 	for _, args := range [][]string{
 		nil, {"-dir", "/tmp"}, {"-look"}, {"-dir", "/nowhere-at-all", "-look"}, {"-dir", "/nowhere-at-all", "-bytes", "1", "-files", "1"}, {"-what"},
