@@ -47,18 +47,18 @@ func csvRow(rep *grading.Report, r grading.CriterionResult) []string {
 		got, of, gotLow, gotHigh = decimal(r.Points), decimal(r.MaxPoints), decimal(r.Low*r.MaxPoints), decimal(r.High*r.MaxPoints)
 	}
 	return []string{
-		cell(rep.ID), cell(rep.Challenge.ID), strconv.Itoa(rep.Challenge.Version), cell(rep.Mode), strconv.FormatBool(rep.Official),
-		rep.Started.UTC().Format("2006-01-02T15:04:05Z"), cell(rep.Submission.Name), cell(string(rep.Verdict)), score, low, high,
-		decimal(rep.PassMark), cell(r.ID), cell(r.Title), cell(r.Skill), strconv.FormatBool(r.Assessed), cell(r.Why),
-		decimalPtr(r.Value), cell(r.Unit), decimalPtr(r.Reference), decimalPtr(r.Ratio), got, of,
-		gotLow, gotHigh, cell(strings.Join(r.Codes, " ")), cell(r.Recruiter), cell(r.Engineer),
+		Cell(rep.ID), Cell(rep.Challenge.ID), strconv.Itoa(rep.Challenge.Version), Cell(rep.Mode), strconv.FormatBool(rep.Official),
+		rep.Started.UTC().Format("2006-01-02T15:04:05Z"), Cell(rep.Submission.Name), Cell(string(rep.Verdict)), score, low, high,
+		decimal(rep.PassMark), Cell(r.ID), Cell(r.Title), Cell(r.Skill), strconv.FormatBool(r.Assessed), Cell(r.Why),
+		decimalPtr(r.Value), Cell(r.Unit), decimalPtr(r.Reference), decimalPtr(r.Ratio), got, of,
+		gotLow, gotHigh, Cell(strings.Join(r.Codes, " ")), Cell(r.Recruiter), Cell(r.Engineer),
 	}
 }
 
-// cell keeps a spreadsheet from running a text. What decides is the first character that is not a space: some
-// programs trim before they look.
-func cell(s string) string {
-	if t := strings.TrimLeft(s, " \u00a0\u3000"); t != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(t)[0]) {
+// Cell keeps a spreadsheet from running a text that becomes a cell: it begins with an apostrophe then, which is shown as
+// text. What decides is the first character that is not a space: some programs trim before they look.
+func Cell(s string) string {
+	if t := strings.TrimLeft(s, " \u00a0\u3000"); t != "" && strings.ContainsRune("=+-@|%\t\r\n＝＋－＠", []rune(t)[0]) {
 		return "'" + s
 	}
 	return s

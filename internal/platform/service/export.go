@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/report"
 )
 
 // ExportedRow is one candidate in an export.
@@ -119,7 +119,7 @@ func (c *csvRows) begin() error {
 
 func (c *csvRows) row(r ExportedRow) error {
 	return c.w.Write([]string{
-		string(r.InvitationID), string(r.AttemptID), plain(r.Name), plain(r.Email), plain(r.Reference), string(r.Stage), string(r.Verdict),
+		string(r.InvitationID), string(r.AttemptID), report.Cell(r.Name), report.Cell(r.Email), report.Cell(r.Reference), string(r.Stage), string(r.Verdict),
 		number(r.Score), number(r.Low), number(r.High), string(r.Decision), stamp(&r.InvitedAt), stamp(r.StartedAt), stamp(r.HandedInAt),
 	})
 }
@@ -127,23 +127,6 @@ func (c *csvRows) row(r ExportedRow) error {
 func (c *csvRows) end() error {
 	c.w.Flush()
 	return c.w.Error()
-}
-
-// plain keeps a spreadsheet from taking a text for a formula: it begins with an apostrophe then, which is shown as text.
-func plain(text string) string {
-	// Spreadsheets also look behind white space, and at the wide forms of these signs.
-	first := strings.TrimLeft(text, " \t\r\n\u00a0\u3000")
-	if strings.ContainsRune("=+-@＝＋－＠|%", firstRune(first)) || text != "" && strings.ContainsRune("\t\r\n", firstRune(text)) {
-		return "'" + text
-	}
-	return text
-}
-
-func firstRune(s string) rune {
-	for _, r := range s {
-		return r
-	}
-	return -1
 }
 
 func number(f *float64) string {

@@ -144,9 +144,8 @@ func (tx *Tx) moveJob(ctx context.Context, j *platform.Job, e platform.JobEvent)
 	return failed("change job", err)
 }
 
-// held reads and locks a job, with its attempt and invitation before it, for the worker that holds its newest lease.
-// Anybody else gets a Conflict error: what they have found is of no use any more.
-func (tx *Tx) held(ctx context.Context, org platform.OrgID, id platform.ID, fence int64) (platform.Job, platform.Attempt, error) {
+// lockJob reads and locks a job, with its attempt and invitation before it: always in that order.
+func (tx *Tx) lockJob(ctx context.Context, org platform.OrgID, id platform.ID) (platform.Job, platform.Attempt, error) {
 	j, err := tx.Job(ctx, org, id)
 	if err != nil {
 		return platform.Job{}, platform.Attempt{}, err
@@ -156,6 +155,16 @@ func (tx *Tx) held(ctx context.Context, org platform.OrgID, id platform.ID, fenc
 		return platform.Job{}, platform.Attempt{}, err
 	}
 	if j, err = tx.job(ctx, tx.forUpdate(), org, id); err != nil {
+		return platform.Job{}, platform.Attempt{}, err
+	}
+	return j, a, nil
+}
+
+// held is lockJob for the worker that holds the newest lease. Anybody else gets a Conflict error: what they have found is of
+// no use any more.
+func (tx *Tx) held(ctx context.Context, org platform.OrgID, id platform.ID, fence int64) (platform.Job, platform.Attempt, error) {
+	j, a, err := tx.lockJob(ctx, org, id)
+	if err != nil {
 		return platform.Job{}, platform.Attempt{}, err
 	}
 	if j.State != platform.JobRunning || j.Fence != fence {
@@ -241,14 +250,8 @@ func (tx *Tx) Release(ctx context.Context, org platform.OrgID, id platform.ID, f
 
 // CancelJob takes a waiting job out of the queue, and asks the worker of a running one to stop.
 func (tx *Tx) CancelJob(ctx context.Context, org platform.OrgID, id platform.ID, why string) (j platform.Job, settled bool, err error) {
-	if j, err = tx.Job(ctx, org, id); err != nil {
-		return platform.Job{}, false, err
-	}
-	a, err := tx.lockWay(ctx, org, j.AttemptID)
+	j, a, err := tx.lockJob(ctx, org, id)
 	if err != nil {
-		return platform.Job{}, false, err
-	}
-	if j, err = tx.job(ctx, tx.forUpdate(), org, id); err != nil {
 		return platform.Job{}, false, err
 	}
 	if err := tx.cancelOne(ctx, &j, why); err != nil {
@@ -294,14 +297,8 @@ func (tx *Tx) SystemLost(ctx context.Context, limit int) ([]Ref, error) {
 // Rescue takes a job from a worker that is taken for dead. One whose lease was kept meanwhile is left alone, and rescued
 // is false.
 func (tx *Tx) Rescue(ctx context.Context, org platform.OrgID, id platform.ID) (j platform.Job, rescued bool, err error) {
-	if j, err = tx.Job(ctx, org, id); err != nil {
-		return platform.Job{}, false, err
-	}
-	a, err := tx.lockWay(ctx, org, j.AttemptID)
+	j, a, err := tx.lockJob(ctx, org, id)
 	if err != nil {
-		return platform.Job{}, false, err
-	}
-	if j, err = tx.job(ctx, tx.forUpdate(), org, id); err != nil {
 		return platform.Job{}, false, err
 	}
 	if j.State != platform.JobRunning || !j.LeaseUntil.Before(tx.now) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -19,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -94,31 +92,6 @@ func child(dir string) error {
 	return w.Run(ctx, context.Background())
 }
 
-// schema makes an empty schema in the test database that goes with the test, and gives its address.
-func schema(t *testing.T) string {
-	t.Helper()
-	address := os.Getenv("ASSAY_TEST_POSTGRES")
-	require.NotEmpty(t, address, "ASSAY_TEST_POSTGRES has the address of a PostgreSQL to test on; scripts/with-postgres starts one")
-	name := strings.ToLower(string(platform.NewTimelessID("test")))
-	run := func(statement string) {
-		t.Helper()
-		ctx := context.WithoutCancel(t.Context()) // it also runs when the test is over
-		db, err := pgx.Connect(ctx, address)
-		require.NoError(t, err)
-		defer db.Close(ctx)
-		_, err = db.Exec(ctx, statement)
-		require.NoError(t, err)
-	}
-	run("CREATE SCHEMA " + name)
-	t.Cleanup(func() { run("DROP SCHEMA " + name + " CASCADE") })
-	u, err := url.Parse(address)
-	require.NoError(t, err)
-	query := u.Query()
-	query.Set("search_path", name)
-	u.RawQuery = query.Encode()
-	return u.String()
-}
-
 // process is a worker process.
 type process struct {
 	cmd  *exec.Cmd
@@ -145,7 +118,7 @@ func (p *process) kill(t *testing.T) {
 
 // Workers in processes of their own are killed while they grade. Every submission is graded once, in a fair order.
 func TestScaleOut(t *testing.T) {
-	address, dir := schema(t), t.TempDir()
+	address, dir := storetest.Schema(t, os.Getenv("ASSAY_TEST_POSTGRES")), t.TempDir()
 	b := scaleBench(t, address, dir)
 	// One organisation has many submissions, one some, one few; those of the first are there first.
 	const many, some, few, processes, kills = 40, 15, 5, 3, 6
