@@ -186,6 +186,7 @@ type Candidate struct {
 	EraseAfter                     time.Time
 	MayExtend, MayDecide, MayErase bool // by state and role
 	MayRevoke                      bool
+	MayLink                        bool   // nobody has begun yet, so that a new link can be made
 	Link                           string // a new link, shown once
 	Extend, Decide                 Form   // fields: minutes, extendReason; outcome, reason
 }

@@ -37,6 +37,10 @@ func demo() []variant {
 			Errors: map[string]string{"email": "This is not an address: it needs the form name@example.org.", "password": "The password needs at least 12 characters."},
 			Order:  []string{"code", "organisation", "name", "email", "password"}}}},
 		{PageSignIn, "", SignIn{Frame: Frame{Now: now}, Passwords: true, Next: "/assessments/asm_1", Providers: []Provider{{"example", "Example SSO"}}}},
+		{PageForgot, "", Forgot{Frame: Frame{Now: now}, Form: Form{Errors: map[string]string{"email": "An address is needed."}}}},
+		{PageForgot, "sent", Forgot{Frame: Frame{Now: now}, Sent: true}},
+		{PageSetPassword, "", SetPassword{Frame: Frame{Now: now}, Token: "assay_pwd_x", Form: Form{Errors: map[string]string{"password": "A password has 12 characters at least."}}}},
+		{PageOrganisations, "", Organisations{Frame: Frame{Now: now, User: "Robin Example", Several: true}, Organisations: []Organisation{{"org_1", "Example Logistics", platform.Owner}, {"org_2", "Other Example", platform.Reviewer}}}},
 		{PageHome, "", Home{Frame: team(SectionHome), More: "after=abc", Assessments: []AssessmentLine{
 			{ID: "asm_1", Name: "Backend engineer, mid level", RoleTitle: "Backend engineer", Challenges: 3, Invited: 24, Working: 5, Grading: 2, ToReview: 11, Decided: 6, Deadline: after(8 * days)},
 			{ID: "asm_2", Name: "Platform engineer, senior", RoleTitle: "Platform engineer", Challenges: 2, Invited: 4, ToReview: 1},
@@ -114,7 +118,7 @@ func demoCandidate() Candidate {
 	return Candidate{Frame: team(SectionHome), InvitationID: "inv_21", AssessmentID: "asm_1", Assessment: "Backend engineer, mid level",
 		Name: "Candidate 21", Email: "c21@example.org", Reference: "ATS-1041", Stage: platform.StageReview, Verdict: platform.Below,
 		Overall: &Figure{61.2, 55, 67}, PassMark: 65, ExtraPercent: 25, EraseAfter: after(88 * days),
-		MayDecide: true, MayExtend: true, MayErase: true, MayRevoke: true, HasLeft: true, Left: 12 * time.Minute, Ends: after(12 * time.Minute),
+		MayDecide: true, MayExtend: true, MayErase: true, MayRevoke: true, MayLink: true, HasLeft: true, Left: 12 * time.Minute, Ends: after(12 * time.Minute),
 		Decision: &Decision{platform.Hold, "Event loop is weak, data access is strong. Ask in the interview.", "Kim Example", before(time.Hour)},
 		Decide:   Form{Values: map[string]string{"outcome": "hold"}, Errors: map[string]string{"reason": "A decision needs a reason."}},
 		Challenges: []CandidateChallenge{
@@ -123,7 +127,7 @@ func demoCandidate() Candidate {
 			{Title: "Home page from three services", PassMark: 65}},
 		Submissions: []Submission{
 			{ID: "sub_2", Challenge: "Surge recalculation without freezing quotes", Kind: platform.Final, At: before(2 * time.Hour), Files: 12, Bytes: 48213, State: platform.JobGraded, Figure: &Figure{41, 33, 47}, HasReport: true, Share: -1},
-			{ID: "sub_4", Challenge: "Home page from three services", Kind: platform.DryRun, At: before(3 * time.Hour), Files: 9, Bytes: 21000, State: platform.JobQueued, Place: &Place{3, WaitTurn, 6 * time.Minute}, Share: -1},
+			{ID: "sub_4", Challenge: "Home page from three services", Kind: platform.DryRun, At: before(3 * time.Hour), Files: 9, Bytes: 21000, State: platform.JobQueued, Place: &Place{3, WaitTurn, 6 * time.Minute}, Share: -1, MayCancel: true},
 			{ID: "sub_5", Challenge: "Home page from three services", Kind: platform.DryRun, At: before(3 * time.Hour), Problem: "There is no assay.json at the top of the archive.", Share: -1}},
 		Timeline: []TimelineEntry{
 			{before(3 * days), HappenedInvited, "Kim Example", ""}, {before(26 * time.Hour), HappenedOpened, "", ""}, {before(5 * time.Hour), HappenedStarted, "", ""},
@@ -179,6 +183,7 @@ func demoOwn() []variant {
 		{PageWork, "", work}, {PageWork, "refused", over}, {PageWork, "done", done},
 		{PageResult, "grading", grading}, {PageResult, "score", score}, {PageResult, "nothing", nothing}, {PageResult, "expired", expired},
 		{PageWithdraw, "", Withdraw{Frame: own(), InvitationID: "inv_9", Assessment: "Backend engineer, mid level", Running: true, RetentionDays: 90, Form: Form{Errors: map[string]string{"sure": "Tick this to withdraw."}}}},
+		{PageWithdraw, "ended", Withdraw{Frame: own(), InvitationID: "inv_9", Ended: true}},
 		{PageGoodbye, "withdrawn", Goodbye{Frame: own(), Assessment: "Backend engineer, mid level", KeptUntil: after(90 * days)}},
 		{PageGoodbye, "erased", Goodbye{Frame: own(), Erased: true}},
 	}

@@ -26,8 +26,10 @@ type Frame struct {
 	Now  time.Time      // of the server; what "3 minutes ago" counts from
 	Zone *time.Location // in which times are written; nil: UTC. The script shows them in the browser's own.
 	Org  string         // name of the organisation
-	User string         // name of who is signed in; empty: nobody, or a candidate
-	Role platform.Role  // of who is signed in
+	// Several says that the reader belongs to other organisations too.
+	Several bool
+	User    string        // name of who is signed in; empty: nobody, or a candidate
+	Role    platform.Role // of who is signed in
 	// Section is marked in the head.
 	Section Section
 	// Notice says what was just done, e.g. after a redirect; from Pages.Text. Empty: nothing.

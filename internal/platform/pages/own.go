@@ -142,6 +142,8 @@ type Withdraw struct {
 	Form                  Form
 	Running               bool // an attempt goes on
 	RetentionDays         int
+	// Ended says that the invitation is over already: what is left to do is to erase. Assessment is not known then.
+	Ended bool
 }
 
 // Goodbye is the last page for a candidate.

@@ -23,6 +23,9 @@ type Name string
 const (
 	PageSetup          Name = "setup"
 	PageSignIn         Name = "signin"
+	PageForgot         Name = "forgot"
+	PageSetPassword    Name = "setpassword"
+	PageOrganisations  Name = "organisations"
 	PageHome           Name = "home"
 	PageAssessment     Name = "assessment"
 	PageAssessmentForm Name = "assessmentform"
@@ -45,7 +48,8 @@ const (
 // models are all pages, each with an empty model of its type.
 func models() map[Name]any {
 	return map[Name]any{
-		PageSetup: Setup{}, PageSignIn: SignIn{}, PageHome: Home{}, PageAssessment: Assessment{},
+		PageSetup: Setup{}, PageSignIn: SignIn{}, PageForgot: Forgot{}, PageSetPassword: SetPassword{},
+		PageOrganisations: Organisations{}, PageHome: Home{}, PageAssessment: Assessment{},
 		PageAssessmentForm: AssessmentForm{}, PageInvite: Invite{}, PageCandidate: Candidate{}, PageCompare: Compare{},
 		PagePeople: People{}, PageTokens: Tokens{}, PageWebhooks: Webhooks{}, PageAudit: Audit{}, PageWorkers: Workers{},
 		PageInvitation: Invitation{}, PageWork: Work{}, PageResult: Result{}, PageWithdraw: Withdraw{}, PageGoodbye: Goodbye{},

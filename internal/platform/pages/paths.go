@@ -21,7 +21,11 @@ func Routes() []Route {
 		{"setup", "/setup"},
 		{"signin", "/sign-in"},
 		{"oidc", "/sign-in/{provider}"},
+		{"oidcback", "/sign-in/{provider}/back"}, // where the provider sends people to
 		{"signout", "/sign-out"},
+		{"forgot", "/forgot-password"},
+		{"setpassword", "/set-password/{token}"}, // the link that was mailed
+		{"organisations", "/organisations"},
 		{"new", "/assessments/new"},
 		{"assessment", "/assessments/{assessment}"},
 		{"edit", "/assessments/{assessment}/edit"},
@@ -49,7 +53,8 @@ func Routes() []Route {
 		{"replay", "/webhooks/deliveries/{delivery}/replay"},
 		{"audit", "/audit"},
 		{"workers", "/workers"},
-		// of a candidate; the link that was sent, with its token, leads to one of these
+		// of a candidate; the link that was sent, with its token, leads to one of those below
+		{"link", "/i/{token}"},
 		{"invitation", "/my/{invitation}"},
 		{"start", "/my/{invitation}/start"},
 		{"work", "/my/{invitation}/work"},

@@ -26,6 +26,32 @@ type SignIn struct {
 // Provider is another place to sign in at.
 type Provider struct{ ID, Name string }
 
+// Forgot asks for a link that sets a new password. Fields: email.
+type Forgot struct {
+	Frame
+	Form Form
+	Sent bool // if there is such an account, the link is on its way
+}
+
+// SetPassword sets a password, by a link. Fields: password.
+type SetPassword struct {
+	Frame
+	Token string // of the link
+	Form  Form
+}
+
+// Organisations are those that the reader belongs to, to choose one. Fields: org.
+type Organisations struct {
+	Frame
+	Organisations []Organisation
+}
+
+// Organisation is one of them.
+type Organisation struct {
+	ID, Name string
+	Role     platform.Role
+}
+
 // Home lists the assessments.
 type Home struct {
 	Frame

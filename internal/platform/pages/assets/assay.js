@@ -104,6 +104,10 @@ function uploads() {
       const status = form.querySelector('[data-status]');
       const bar = form.querySelector('progress');
       const button = form.querySelector('button');
+      if (form.querySelector('input[type=file]').files[0]?.size > Number(form.dataset.max)) {
+        status.textContent = form.dataset.large;
+        return;
+      }
       const request = new XMLHttpRequest();
       request.open('POST', form.action);
       request.upload.addEventListener('progress', (p) => { if (p.lengthComputable) bar.value = 100 * p.loaded / p.total; });
