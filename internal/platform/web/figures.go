@@ -59,9 +59,11 @@ func (s *share) add(c platform.CriterionResult) {
 	}
 	s.points += c.Points
 	s.most += c.MaxPoints
-	s.below += math.Pow(c.MaxPoints*(c.Score-c.Low), 2)
-	s.above += math.Pow(c.MaxPoints*(c.High-c.Score), 2)
+	s.below += square(c.MaxPoints * (c.Score - c.Low))
+	s.above += square(c.MaxPoints * (c.High - c.Score))
 }
+
+func square(x float64) float64 { return x * x }
 
 // figure is nil when nothing was assessed.
 func (s *share) figure() *pages.Figure {

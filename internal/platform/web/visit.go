@@ -124,13 +124,13 @@ func (s *Web) followLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	http.SetCookie(w, s.cookie(path, token, 0))
-	http.Redirect(w, r, path, http.StatusSeeOther)
+	http.Redirect(w, r, path, http.StatusSeeOther) // #nosec G710 -- a route of ours
 	return nil
 }
 
 // cookie is that of an invitation. It goes with the browser: the link brings it back. Lax, for the link comes from a mail.
 func (s *Web) cookie(path, token string, age int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ // #nosec G124 -- Secure is left out on plain HTTP alone
 		Name: s.ownCookieName(), Value: token, Path: path, MaxAge: age, Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }
