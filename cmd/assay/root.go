@@ -61,6 +61,8 @@ type app struct {
 	challengesGiven bool
 	plain           bool
 	verbose         bool
+	// grader opens what grades within `assay serve`; nil: only workers of their own do.
+	grader func(ctx context.Context, log *slog.Logger) (inProcess, error)
 }
 
 // run is the program: it returns the exit code.
@@ -173,7 +175,7 @@ measures event loop, memory and results from outside, and writes a report.
 	flags.BoolVar(&a.plain, "plain", false, "no colours and no moving progress bar")
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
 	root.AddCommand(a.listCommand(), a.showCommand(), a.docsCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(), a.challengeCommand(),
-		a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(), a.codesCommand(),
+		a.serveCommand(), a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(), a.codesCommand(),
 		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand())
 	root.AddCommand(a.helperCommands()...)
 	wrapAll(root)

@@ -151,6 +151,13 @@ func ReadReport(path string) (*Report, error) {
 	return decodeReport(text)
 }
 
+// ParseReport reads a stored report that is in memory; the caller bounds it. One of another schema is refused with ErrFormat.
+func ParseReport(text []byte) (*Report, error) { return decodeReport(text) }
+
+// ParseEvidence reads evidence.json.gz that is in memory; the caller bounds it, and what it unpacks to is bounded here. One of
+// another schema is refused with ErrFormat.
+func ParseEvidence(packed []byte) (*evidence.Grading, error) { return unpackEvidence(packed) }
+
 // Recomputed is a stored report beside what its evidence gives today.
 type Recomputed struct {
 	Stored   *Report

@@ -33,6 +33,7 @@ type LineError struct {
 type ListError struct {
 	Lines []LineError // the first maxLineErrors
 	Count int         // all
+	Read  int         // lines that were read, without the first
 }
 
 // Error returns the number of mistakes and the first of them.
@@ -139,6 +140,7 @@ func readLines(reader *csv.Reader, at map[string]int, width int) ([]platform.Inv
 			break
 		}
 		if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
+			wrong.Read++
 			wrong.add(parse.StartLine, "", "The quotes of this line do not fit.")
 			continue
 		}
@@ -146,6 +148,7 @@ func readLines(reader *csv.Reader, at map[string]int, width int) ([]platform.Inv
 			return nil, fmt.Errorf("read list: %w", err)
 		}
 		line, _ := reader.FieldPos(0)
+		wrong.Read++
 		if len(record) != width {
 			wrong.add(line, "", fmt.Sprintf("It has %d columns, the first line has %d.", len(record), width))
 			continue

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -88,7 +89,25 @@ func cut(r platform.Result, t platform.Attempt, allowed platform.Visibility) Own
 
 // OwnReport opens the report of one of the candidate's results; the caller closes it.
 func (s *Service) OwnReport(ctx context.Context, a Actor, id platform.ID) (io.ReadCloser, error) {
-	r, err := run(ctx, s, a, CandidateReport, func(w *work) (platform.Result, error) {
+	r, err := s.ownResult(ctx, a, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.open(ctx, r.Report.Key)
+}
+
+// OwnReportFiles is ReportFiles for one of the candidate's results.
+func (s *Service) OwnReportFiles(ctx context.Context, a Actor, id platform.ID) (report, evidence io.ReadCloser, err error) {
+	r, err := s.ownResult(ctx, a, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.openFiles(ctx, r)
+}
+
+// ownResult is a result whose whole report its candidate may see. That it was looked at is kept.
+func (s *Service) ownResult(ctx context.Context, a Actor, id platform.ID) (platform.Result, error) {
+	return run(ctx, s, a, CandidateReport, func(w *work) (platform.Result, error) {
 		none := platform.Errorf(platform.NotFound, "There is no such result.")
 		r, err := w.Result(ctx, w.org, id)
 		if err != nil {
@@ -111,10 +130,17 @@ func (s *Service) OwnReport(ctx context.Context, a Actor, id platform.ID) (io.Re
 		w.about(id, nil)
 		return r, nil
 	})
-	if err != nil {
-		return nil, err
+}
+
+// openFiles opens report and evidence of a result.
+func (s *Service) openFiles(ctx context.Context, r platform.Result) (report, evidence io.ReadCloser, err error) {
+	if report, err = s.open(ctx, r.Report.Key); err != nil || r.Evidence.Key == "" {
+		return report, nil, err
 	}
-	return s.open(ctx, r.Report.Key)
+	if evidence, err = s.open(ctx, r.Evidence.Key); err != nil {
+		return nil, nil, errors.Join(err, report.Close())
+	}
+	return report, evidence, nil
 }
 
 // open opens a file.

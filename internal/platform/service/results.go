@@ -79,6 +79,19 @@ func (s *Service) Report(ctx context.Context, a Actor, id platform.ID) (platform
 	return s.file(ctx, a, id, func(r platform.Result) platform.Blob { return r.Report })
 }
 
+// ReportFiles opens the report of a result and what was measured, as one look at it. evidence is nil when it was not kept. The
+// caller closes both.
+func (s *Service) ReportFiles(ctx context.Context, a Actor, id platform.ID) (report, evidence io.ReadCloser, err error) {
+	r, err := run(ctx, s, a, ViewReport, func(w *work) (platform.Result, error) {
+		w.about(id, nil)
+		return w.Result(ctx, w.org, id)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.openFiles(ctx, r)
+}
+
 // Evidence opens what was measured, as gzip of JSON.
 func (s *Service) Evidence(ctx context.Context, a Actor, id platform.ID) (platform.Result, io.ReadCloser, error) {
 	return s.file(ctx, a, id, func(r platform.Result) platform.Blob { return r.Evidence })
@@ -185,6 +198,34 @@ func (s *Service) CancelGrading(ctx context.Context, a Actor, job platform.ID) (
 			return j, err
 		}
 		return j, w.moved(ctx, j)
+	})
+}
+
+// CancelGradings cancels, as CancelGrading does, every grading of a submission that waits or runs.
+func (s *Service) CancelGradings(ctx context.Context, a Actor, submission platform.ID) ([]platform.Job, error) {
+	return run(ctx, s, a, CancelGrading, func(w *work) ([]platform.Job, error) {
+		if _, err := w.Submission(ctx, w.org, submission); err != nil {
+			return nil, err
+		}
+		jobs, err := w.Jobs(ctx, w.org, store.JobFilter{SubmissionID: submission, States: []platform.JobState{
+			platform.JobQueued, platform.JobRetrying, platform.JobRunning,
+		}}, platform.Page{Limit: platform.MaxPage})
+		if err != nil {
+			return nil, err
+		}
+		w.about(submission, map[string]int{"cancelled": len(jobs.Items)})
+		var out []platform.Job
+		for _, j := range jobs.Items {
+			j, _, err := w.CancelJob(ctx, w.org, j.ID, "Cancelled by the team.")
+			if err != nil {
+				return nil, err
+			}
+			if err := w.moved(ctx, j); err != nil {
+				return nil, err
+			}
+			out = append(out, j)
+		}
+		return out, nil
 	})
 }
 

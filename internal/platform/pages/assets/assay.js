@@ -1,0 +1,154 @@
+// What makes the pages pleasant. Each page works without it.
+'use strict';
+
+// Times in the reader's own zone.
+function localTimes(root) {
+  const styles = {
+    minute: { dateStyle: 'medium', timeStyle: 'short' },
+    day: { dateStyle: 'long' },
+  };
+  for (const el of root.querySelectorAll('time[data-local]')) {
+    const at = new Date(el.dateTime);
+    el.title = el.textContent;
+    el.textContent = new Intl.DateTimeFormat(document.documentElement.lang, styles[el.dataset.local]).format(at);
+    el.removeAttribute('data-local');
+  }
+}
+
+// Buttons that copy say so when they have.
+function copyButtons(root) {
+  for (const button of root.querySelectorAll('button[data-copy]')) {
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    if (button.dataset.ready) continue;
+    button.dataset.ready = 'yes';
+    const label = button.firstChild;
+    const before = label.textContent;
+    button.addEventListener('click', async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      label.textContent = button.dataset.done;
+      setTimeout(() => { label.textContent = before; }, 2000);
+    });
+  }
+}
+
+// The clock goes by the server's time: what counts is how long ago the page was made, not what this machine's clock says.
+const loaded = performance.now();
+const warnings = [30, 10, 5, 1]; // minutes
+let warned = Infinity;
+
+function tick() {
+  const clock = document.querySelector('[data-clock]');
+  if (!clock) return;
+  const d = clock.dataset;
+  const since = Number(d.since ?? loaded);
+  const left = Math.max(0, Number(d.ends) - Number(d.now) - (performance.now() - since));
+  const seconds = Math.ceil(left / 1000);
+  const h = Math.floor(seconds / 3600);
+  const m = Math.floor(seconds / 60) % 60;
+  const words = seconds === 0 ? d.over
+    : h > 0 ? `${h} ${d.h} ${m} ${d.m}`
+      : m >= 5 ? `${m} ${d.m}` : `${m} ${d.m} ${seconds % 60} ${d.s}`;
+  const shown = clock.querySelector('.left');
+  if (shown.textContent !== words) shown.textContent = words;
+  clock.classList.toggle('short', left < 10 * 60e3);
+  const due = warnings.filter((w) => left <= w * 60e3).at(-1) ?? Infinity;
+  if (due !== warned && (seconds === 0 || due < warned) && due !== Infinity) {
+    clock.querySelector('[data-announce]').textContent = seconds === 0 ? d.over : `${d.warn} ${words}`;
+  }
+  warned = due;
+}
+
+// News from the server: "changed" asks for the parts of the page that may be out of date, "clock" carries a new end.
+function listen() {
+  const el = document.querySelector('[data-events]');
+  if (!el || !window.EventSource) return;
+  const source = new EventSource(el.dataset.events);
+  source.addEventListener('changed', () => document.body.dispatchEvent(new CustomEvent('assay:changed')));
+  source.addEventListener('clock', (e) => {
+    const news = JSON.parse(e.data);
+    const clock = document.querySelector('[data-clock]');
+    if (!clock) return location.reload();
+    Object.assign(clock.dataset, { ends: news.ends, now: news.now, since: performance.now() });
+    const end = clock.querySelector('time');
+    end.dateTime = new Date(news.ends).toISOString();
+    end.dataset.local = 'minute';
+    localTimes(clock);
+    tick();
+  });
+  addEventListener('pagehide', () => source.close());
+}
+
+// A file may be dropped where one can be chosen.
+function dropZones() {
+  for (const zone of document.querySelectorAll('[data-drop]')) {
+    const input = zone.querySelector('input[type=file]');
+    const status = zone.closest('form').querySelector('[data-status]');
+    const over = (on) => (e) => { e.preventDefault(); zone.classList.toggle('over', on); };
+    zone.addEventListener('dragover', over(true));
+    zone.addEventListener('dragleave', over(false));
+    zone.addEventListener('drop', (e) => {
+      over(false)(e);
+      const folder = e.dataTransfer.items[0]?.webkitGetAsEntry?.()?.isDirectory;
+      status.textContent = folder ? zone.closest('form').dataset.folder : '';
+      if (!folder && e.dataTransfer.files.length) input.files = e.dataTransfer.files;
+    });
+  }
+}
+
+// An upload shows how far it is. Where it leads is decided by the server, as without the script.
+function uploads() {
+  for (const form of document.querySelectorAll('form[data-upload]')) {
+    form.addEventListener('submit', (e) => {
+      e.preventDefault();
+      const status = form.querySelector('[data-status]');
+      const bar = form.querySelector('progress');
+      const button = form.querySelector('button');
+      if (form.querySelector('input[type=file]').files[0]?.size > Number(form.dataset.max)) {
+        status.textContent = form.dataset.large;
+        return;
+      }
+      const request = new XMLHttpRequest();
+      request.open('POST', form.action);
+      request.upload.addEventListener('progress', (p) => { if (p.lengthComputable) bar.value = 100 * p.loaded / p.total; });
+      request.addEventListener('load', () => {
+        if (request.status < 400) return location.assign(request.responseURL);
+        const answer = new DOMParser().parseFromString(request.responseText, 'text/html');
+        const main = answer.querySelector('main');
+        if (!main) return failed();
+        document.querySelector('main').replaceWith(main);
+        start(main);
+        main.querySelector('.problems')?.focus();
+      });
+      const failed = () => {
+        status.textContent = form.dataset.failed;
+        bar.hidden = true;
+        button.disabled = false;
+      };
+      request.addEventListener('error', failed);
+      status.textContent = form.dataset.sending;
+      bar.hidden = false;
+      button.disabled = true;
+      request.send(new FormData(form));
+    });
+  }
+}
+
+function start(root) {
+  localTimes(root);
+  copyButtons(root);
+  dropZones();
+  uploads();
+  tick();
+  if (root !== document) window.htmx?.process(root);
+}
+
+// The list of candidates refreshes itself, but not under somebody who is choosing.
+document.addEventListener('htmx:before:request', (e) => {
+  if (e.target.id === 'list' && e.target.querySelector(':checked')) e.preventDefault();
+});
+
+start(document);
+listen();
+setInterval(tick, 1000);
+document.addEventListener('htmx:after:swap', () => { localTimes(document); copyButtons(document); });

@@ -1,0 +1,104 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"regexp"
+	"sync"
+
+	"github.com/microcosm-cc/bluemonday"
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
+
+	"github.com/assay-run/assay/challenges"
+)
+
+// briefs makes the briefs of challenges into HTML, each once. A challenge may be somebody's own folder, so nothing in it is
+// trusted: HTML in the Markdown is left out, and what is made of the rest goes through a list of what is allowed.
+type briefs struct {
+	markdown goldmark.Markdown
+	policy   *bluemonday.Policy
+
+	mu   sync.Mutex
+	made map[string]template.HTML // by id and digest of the challenge: as many as are offered
+}
+
+func newBriefs() *briefs {
+	return &briefs{
+		markdown: goldmark.New(
+			goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)), extension.Strikethrough),
+			goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(headings{}, 100))),
+		),
+		policy: briefPolicy(), made: map[string]template.HTML{},
+	}
+}
+
+// briefPolicy is what a brief may have: text, lists, tables, code, and links that say nothing of where they were followed.
+func briefPolicy() *bluemonday.Policy {
+	p := bluemonday.NewPolicy()
+	p.AllowElements("p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "del",
+		"table", "thead", "tbody", "tr", "th", "td")
+	p.AllowAttrs("align").Matching(regexp.MustCompile(`^(left|center|right)$`)).OnElements("th", "td")
+	p.AllowAttrs("start").Matching(bluemonday.Integer).OnElements("ol")
+	p.AllowAttrs("href").OnElements("a")
+	p.AllowURLSchemes("https", "mailto")
+	p.AllowRelativeURLs(false)
+	p.RequireParseableURLs(true)
+	p.RequireNoReferrerOnLinks(true)
+	p.RequireNoFollowOnLinks(true)
+	return p
+}
+
+// headings takes the title away, which the page has already, and makes the others fit under the page's: from h3 on.
+type headings struct{}
+
+// Transform implements parser.ASTTransformer.
+func (headings) Transform(doc *ast.Document, _ text.Reader, _ parser.Context) {
+	if first, ok := doc.FirstChild().(*ast.Heading); ok && first.Level == 1 {
+		doc.RemoveChild(doc, first)
+	}
+	for n := doc.FirstChild(); n != nil; n = n.NextSibling() {
+		if h, ok := n.(*ast.Heading); ok {
+			h.Level = min(max(h.Level+1, 3), 6)
+		}
+	}
+}
+
+// html is the brief of a challenge.
+func (b *briefs) html(c *challenges.Challenge) (template.HTML, error) {
+	key := c.ID + " " + c.Digest
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if out, ok := b.made[key]; ok {
+		return out, nil
+	}
+	source, err := readBrief(c)
+	if err != nil {
+		return "", err
+	}
+	var made bytes.Buffer
+	if err := b.markdown.Convert(source, &made); err != nil {
+		return "", fmt.Errorf("make page of brief %s: %w", c.ID, err)
+	}
+	out := template.HTML(b.policy.SanitizeBytes(made.Bytes())) //nolint:gosec // it was just made safe
+	b.made[key] = out
+	return out, nil
+}
+
+// readBrief reads a brief as it was written; empty for a challenge that is not offered any more.
+func readBrief(c *challenges.Challenge) ([]byte, error) {
+	if c.Files == nil {
+		return nil, nil
+	}
+	source, err := fs.ReadFile(c.Files, challenges.Brief)
+	if err != nil {
+		return nil, fmt.Errorf("read brief of %s: %w", c.ID, err)
+	}
+	return source, nil
+}

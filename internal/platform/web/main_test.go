@@ -1,0 +1,12 @@
+package web_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// scs.New starts a goroutine for a store in memory that auth.NewSessions does not use, and that cannot be ended.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
+}
