@@ -73,6 +73,20 @@ func encodeID(kind Kind, raw [16]byte) ID {
 // NewOrgID makes the id of an organisation.
 func NewOrgID(at time.Time) OrgID { return OrgID(NewID(KindOrg, at)) }
 
+// Time is when an event happened, or whatever else has an id of NewID was made, in ms. It is zero for what is no id.
+func (id ID) Time() time.Time {
+	_, text, _ := strings.Cut(string(id), "_")
+	raw, err := base32.NewEncoding(alphabet).WithPadding(base32.NoPadding).DecodeString(text)
+	if err != nil || len(raw) != 16 {
+		return time.Time{}
+	}
+	var ms int64
+	for _, b := range raw[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
 // Is says whether the id is of a kind. What comes from outside is asked this before it goes anywhere.
 func (id ID) Is(kind Kind) bool {
 	text, ok := strings.CutPrefix(string(id), string(kind)+"_")

@@ -85,13 +85,15 @@ const (
 	ScopeDecisionsWrite   Scope = "decisions:write"
 	ScopeWebhooksWrite    Scope = "webhooks:write"
 	ScopeCandidatesErase  Scope = "candidates:erase"
+	ScopeQueueRead        Scope = "queue:read"
+	ScopeAuditRead        Scope = "audit:read"
 )
 
 // Scopes are all of them.
 func Scopes() []Scope {
 	return []Scope{
 		ScopeAssessmentsRead, ScopeAssessmentsWrite, ScopeInvitationsRead, ScopeInvitationsWrite, ScopeResultsRead,
-		ScopeDecisionsWrite, ScopeWebhooksWrite, ScopeCandidatesErase,
+		ScopeDecisionsWrite, ScopeWebhooksWrite, ScopeCandidatesErase, ScopeQueueRead, ScopeAuditRead,
 	}
 }
 

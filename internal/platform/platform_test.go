@@ -38,6 +38,10 @@ func TestIDs(t *testing.T) {
 	for _, bad := range []platform.ID{"", "job_", early + "0", early[:len(early)-1], "job_" + platform.ID(strings.Repeat("u", 26)), "sub" + early[3:], "job_../../../../../../etc/pas"} {
 		assert.False(t, bad.Is(platform.KindJob), "%q", bad)
 	}
+	assert.Equal(t, time.UnixMilli(1_700_000_000_001).UTC(), late.Time())
+	for _, none := range []platform.ID{"", "job_", "job_uuuu", "nonsense"} {
+		assert.Zero(t, none.Time(), "%q", none)
+	}
 	assert.True(t, platform.NewTimelessID(platform.KindStatistic).Is(platform.KindStatistic))
 }
 

@@ -2,30 +2,23 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"net/url"
 
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/webhook"
 )
 
 // MaxEndpoints bounds an organisation's endpoints.
 const MaxEndpoints = 20
 
-// SealEndpoint is what the secret of an endpoint is sealed for.
-const SealEndpoint = "webhook"
-
 // CreateEndpoint makes an endpoint of webhooks. The secret that signs deliveries, in the form of Standard Webhooks, is
 // shown once. That the address is not one of our own network is looked at when something is sent there.
 func (s *Service) CreateEndpoint(ctx context.Context, a Actor, address string, events []platform.EventType) (e platform.Endpoint, secret string, err error) {
-	var raw [32]byte
-	_, _ = rand.Read(raw[:]) // never fails
-	secret = "whsec_" + base64.StdEncoding.EncodeToString(raw[:])
+	secret = webhook.NewSecret()
 	e, err = run(ctx, s, a, ManageEndpoints, func(w *work) (platform.Endpoint, error) {
 		none := platform.Endpoint{}
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-			return none, platform.InvalidField("url", "An endpoint has an address that begins with https://, without user and fragment.")
+		if err := s.checkEndpoint(address); err != nil {
+			return none, err
 		}
 		if len(events) == 0 {
 			return none, platform.InvalidField("events", "An endpoint wants one event at least.")
@@ -37,7 +30,7 @@ func (s *Service) CreateEndpoint(ctx context.Context, a Actor, address string, e
 		if len(there) >= MaxEndpoints {
 			return none, platform.Errorf(platform.Conflict, "There are %d endpoints already. Delete one first.", len(there))
 		}
-		e, err := w.CreateEndpoint(ctx, w.org, platform.Endpoint{URL: address, Events: events, SealedSecret: s.sealer.Seal([]byte(secret), SealEndpoint)})
+		e, err := w.CreateEndpoint(ctx, w.org, platform.Endpoint{URL: address, Events: events, SealedSecret: s.sealed(webhook.Secrets{}.Rotated(secret, w.Now()))})
 		w.about(e.ID, map[string]any{"events": events})
 		e.SealedSecret = nil
 		return e, err
@@ -46,6 +39,45 @@ func (s *Service) CreateEndpoint(ctx context.Context, a Actor, address string, e
 		return platform.Endpoint{}, "", err
 	}
 	return e, secret, nil
+}
+
+func (s *Service) sealed(secrets webhook.Secrets) []byte {
+	return s.sealer.Seal(secrets.Encode(), webhook.SealedFor)
+}
+
+func (s *Service) checkEndpoint(address string) error {
+	u, err := url.Parse(address)
+	secure := err == nil && (u.Scheme == "https" || s.plain && u.Scheme == "http")
+	if !secure || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return platform.InvalidField("url", "An endpoint has an address that begins with https://, without user and fragment.")
+	}
+	return nil
+}
+
+// RotateEndpoint gives an endpoint a new secret, which is shown once. For webhook.Overlap deliveries are signed with the
+// old one too, so that the receiver can change over.
+func (s *Service) RotateEndpoint(ctx context.Context, a Actor, id platform.ID) (secret string, err error) {
+	secret = webhook.NewSecret()
+	err = s.do(ctx, a, ManageEndpoints, func(w *work) error {
+		e, err := w.Endpoint(ctx, w.org, id)
+		if err != nil {
+			return err
+		}
+		opened, err := s.sealer.Open(e.SealedSecret, webhook.SealedFor)
+		if err != nil {
+			return err
+		}
+		secrets, err := webhook.DecodeSecrets(opened)
+		if err != nil {
+			return err
+		}
+		w.about(id, map[string]bool{"rotated": true})
+		return w.SealEndpoint(ctx, w.org, id, s.sealed(secrets.Rotated(secret, w.Now())))
+	})
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
 }
 
 // Endpoints are the organisation's endpoints, the newest first, without their secrets.

@@ -116,7 +116,7 @@ func Rules() map[UseCase]Rule {
 		RevokeToken:        {Role: owner, Access: Changes},
 		ManageEndpoints:    {Role: owner, Scope: platform.ScopeWebhooksWrite, Access: Changes},
 		ListEndpoints:      {Role: owner, Scope: platform.ScopeWebhooksWrite, Access: Reads},
-		ReadAudit:          {Role: owner, Access: Reads},
+		ReadAudit:          {Role: owner, Scope: platform.ScopeAuditRead, Access: Reads},
 
 		ReadAssessments:   {Role: reviewer, Scope: platform.ScopeAssessmentsRead, Access: Reads},
 		CreateAssessment:  {Role: author, Scope: platform.ScopeAssessmentsWrite, Access: Changes},
@@ -140,7 +140,7 @@ func Rules() map[UseCase]Rule {
 		CancelGrading:     {Role: author, Scope: platform.ScopeDecisionsWrite, Access: Changes},
 		Decide:            {Role: reviewer, Scope: platform.ScopeDecisionsWrite, Access: Changes},
 		Undecide:          {Role: reviewer, Scope: platform.ScopeDecisionsWrite, Access: Changes},
-		ReadQueue:         {Role: reviewer, Access: Reads},
+		ReadQueue:         {Role: reviewer, Scope: platform.ScopeQueueRead, Access: Reads},
 		ExportCandidate:   {Role: owner, Access: Views},
 		EraseCandidate:    {Role: owner, Scope: platform.ScopeCandidatesErase, Access: Changes},
 

@@ -68,6 +68,8 @@ type Options struct {
 	Now        func() time.Time
 	TempDir    string        // for uploads while they are checked
 	Intake     intake.Limits // DefaultLimits unless set
+	// PlainEndpoints lets webhooks go to addresses that begin with http://.
+	PlainEndpoints bool
 }
 
 // Service is the use cases. It may be used by several goroutines.
@@ -84,6 +86,7 @@ type Service struct {
 	now         func() time.Time
 	tempDir     string
 	intake      intake.Limits
+	plain       bool // webhooks may go to http://
 	// uploads bounds the uploads that are checked at a time.
 	uploads chan struct{}
 	guard   *guard
@@ -113,7 +116,8 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		store: o.Store, blobs: o.Blobs, eraseFolder: o.EraseFolder, queue: o.Queue, challenges: byID, passwords: o.Passwords, sealer: o.Sealer,
-		resetKey: o.ResetKey, setUpToken: o.SetUpToken, now: o.Now, tempDir: o.TempDir, intake: o.Intake, uploads: make(chan struct{}, maxUploads),
+		resetKey: o.ResetKey, setUpToken: o.SetUpToken, now: o.Now, tempDir: o.TempDir, intake: o.Intake,
+		plain: o.PlainEndpoints, uploads: make(chan struct{}, maxUploads),
 		guard: newGuard(o.Now), rules: Rules(),
 	}, nil
 }

@@ -66,6 +66,20 @@ func (tx *Tx) EnableEndpoint(ctx context.Context, org platform.OrgID, id platfor
 	return changedOne(n, err, "endpoint")
 }
 
+// SealEndpoint replaces what signs the deliveries of an endpoint.
+func (tx *Tx) SealEndpoint(ctx context.Context, org platform.OrgID, id platform.ID, sealed []byte) error {
+	n, err := tx.exec(ctx, `UPDATE webhook_endpoints SET sealed_secret = $3 WHERE org_id = $1 AND id = $2`, org, id, notNil(sealed))
+	return changedOne(n, err, "endpoint")
+}
+
+// DeliveredSince says whether an endpoint has taken a delivery since a time.
+func (tx *Tx) DeliveredSince(ctx context.Context, org platform.OrgID, endpoint platform.ID, since time.Time) (bool, error) {
+	n := 0
+	err := tx.sql.QueryRowContext(ctx, `SELECT COUNT(*) FROM webhook_deliveries WHERE org_id = $1 AND endpoint_id = $2 AND state = 'done' AND done_at >= $3`,
+		org, endpoint, ms(since)).Scan(&n)
+	return n > 0, failed("count deliveries", err)
+}
+
 // DeleteEndpoint removes an endpoint and its deliveries.
 func (tx *Tx) DeleteEndpoint(ctx context.Context, org platform.OrgID, id platform.ID) error {
 	n, err := tx.exec(ctx, `DELETE FROM webhook_endpoints WHERE org_id = $1 AND id = $2`, org, id)

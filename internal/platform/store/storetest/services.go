@@ -159,6 +159,15 @@ func testWebhooks(t *testing.T, open Open) {
 	w.Clock.Move(time.Hour)
 	require.Len(t, due(), 1)
 	w.Do(func(tx *store.Tx) error { return tx.DeliveryDone(w.ctx(), w.Org, d.ID, 200) })
+	delivered := func(org platform.OrgID, since time.Time) bool {
+		return get(w, func(tx *store.Tx) (bool, error) { return tx.DeliveredSince(w.ctx(), org, ats.ID, since) })
+	}
+	assert.True(t, delivered(w.Org, start))
+	assert.False(t, delivered(w.Org, w.Clock.Now().Add(time.Millisecond)))
+	assert.False(t, delivered("org_other", start))
+	w.Do(func(tx *store.Tx) error { return tx.SealEndpoint(w.ctx(), w.Org, ats.ID, []byte("new")) })
+	assert.Equal(t, []byte("new"), get(w, func(tx *store.Tx) (platform.Endpoint, error) { return tx.Endpoint(w.ctx(), w.Org, ats.ID) }).SealedSecret)
+	refused(w, platform.NotFound, func(tx *store.Tx) error { return tx.SealEndpoint(w.ctx(), "org_other", ats.ID, []byte("theirs")) })
 	refused(w, platform.NotFound, func(tx *store.Tx) error { return tx.DeliveryDone(w.ctx(), w.Org, d.ID, 200) })
 	again := get(w, func(tx *store.Tx) (platform.Delivery, error) { return tx.Replay(w.ctx(), w.Org, d.ID) })
 	assert.Equal(t, d.EventID, again.EventID, "a replay is of the same event")

@@ -268,6 +268,19 @@ func reachesOfMessages() []reach {
 		{"EnableEndpoint", does(func(w *World, tx *store.Tx, org platform.OrgID, b belongings) error {
 			return tx.EnableEndpoint(w.ctx(), org, b.endpoint, false)
 		})},
+		{"SealEndpoint", does(func(w *World, tx *store.Tx, org platform.OrgID, b belongings) error {
+			return tx.SealEndpoint(w.ctx(), org, b.endpoint, []byte{4})
+		})},
+		{"DeliveredSince", list(func(w *World, tx *store.Tx, org platform.OrgID, b belongings) ([]bool, error) {
+			if err := tx.DeliveryDone(w.ctx(), w.Org, b.delivery, 200); err != nil {
+				return nil, err
+			}
+			some, err := tx.DeliveredSince(w.ctx(), org, b.endpoint, time.Time{})
+			if !some {
+				return nil, err
+			}
+			return []bool{some}, err
+		})},
 		{"DeleteEndpoint", does(func(w *World, tx *store.Tx, org platform.OrgID, b belongings) error {
 			return tx.DeleteEndpoint(w.ctx(), org, b.endpoint)
 		})},

@@ -1,9 +1,11 @@
 package httpbase
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -49,14 +51,16 @@ func Status(code platform.Code) int {
 }
 
 // ProblemOf says of an error what may be told.
-func ProblemOf(r *http.Request, err error) Problem {
+func ProblemOf(r *http.Request, err error) Problem { return problemOf(r.Context(), err) }
+
+func problemOf(ctx context.Context, err error) Problem {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return Problem{
 			Type: "about:blank", Title: http.StatusText(http.StatusRequestEntityTooLarge), Status: http.StatusRequestEntityTooLarge,
-			Detail: fmt.Sprintf("The request may have %d bytes at most.", tooLarge.Limit), Code: platform.Invalid, RequestID: RequestID(r.Context()),
+			Detail: fmt.Sprintf("The request may have %d bytes at most.", tooLarge.Limit), Code: platform.Invalid, RequestID: RequestID(ctx),
 		}
 	}
-	p := Problem{Type: "about:blank", Code: platform.ErrorCode(err), Detail: platform.ErrorMessage(err), RequestID: RequestID(r.Context())}
+	p := Problem{Type: "about:blank", Code: platform.ErrorCode(err), Detail: platform.ErrorMessage(err), RequestID: RequestID(ctx)}
 	if p.Code == platform.Internal { // also an Error with this code holds what is for the log
 		p.Detail = platform.ErrorMessage(errors.New("internal"))
 	}
@@ -70,32 +74,47 @@ func ProblemOf(r *http.Request, err error) Problem {
 
 func internalProblem(r *http.Request) Problem { return ProblemOf(r, errors.New("internal")) }
 
-// Fail answers with an error: in JSON to programs, as a page to browsers. What is our own fault is logged; so is, more
-// quietly, that a client has gone.
+// Problem says of an error what may be told. What is our own fault is logged; so is, more quietly, that a client has gone.
+func (b *Base) Problem(ctx context.Context, err error) Problem {
+	p := problemOf(ctx, err)
+	switch {
+	case p.Code != platform.Internal:
+	case ctx.Err() != nil:
+		b.opts.Log.DebugContext(ctx, "the client has gone", "request", RequestID(ctx), "error", err)
+	default:
+		b.opts.Log.ErrorContext(ctx, "request failed", "request", RequestID(ctx), "error", err)
+	}
+	return p
+}
+
+// Fail answers with an error: in JSON to programs, as a page to browsers.
 func (b *Base) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	if p := ProblemOf(r, err); p.Code != platform.Internal {
-		b.answer(w, r, p)
-		return
+	b.answer(w, r, b.Problem(r.Context(), err))
+}
+
+// Headers are what goes with a problem that a program is told.
+func (p Problem) Headers() http.Header {
+	out := http.Header{"Content-Type": {"application/problem+json"}}
+	switch p.Status {
+	case http.StatusTooManyRequests:
+		out.Set("Retry-After", p.retryAfter())
+	case http.StatusUnauthorized:
+		out.Set("WWW-Authenticate", `Bearer realm="assay"`)
 	}
-	if r.Context().Err() != nil {
-		b.opts.Log.DebugContext(r.Context(), "the client has gone", "request", RequestID(r.Context()), "error", err)
-	} else {
-		b.opts.Log.ErrorContext(r.Context(), "request failed", "request", RequestID(r.Context()), "error", err)
-	}
-	b.answer(w, r, internalProblem(r))
+	return out
+}
+
+func (p Problem) retryAfter() string {
+	return strconv.Itoa(int(math.Ceil(max(p.RetryAfter, time.Second).Seconds())))
 }
 
 func (b *Base) answer(w http.ResponseWriter, r *http.Request, p Problem) {
 	if p.Status == http.StatusTooManyRequests {
-		wait := max(p.RetryAfter, time.Second)
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	}
-	if p.Status == http.StatusUnauthorized && WantsJSON(r) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="assay"`)
+		w.Header().Set("Retry-After", p.retryAfter())
 	}
 	switch {
 	case WantsJSON(r):
-		w.Header().Set("Content-Type", "application/problem+json")
+		maps.Copy(w.Header(), p.Headers())
 		w.WriteHeader(p.Status)
 		_ = json.NewEncoder(w).Encode(p) // the client may be gone
 	case b.opts.Page != nil:

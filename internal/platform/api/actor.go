@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/service"
+	"github.com/assay-run/assay/internal/platform/web/httpbase"
+)
+
+// Names of the two kinds of tokens in the document.
+const (
+	teamToken = "token"
+	linkToken = "invitation"
+)
+
+type (
+	actorKey struct{}
+	bodyKey  struct{}
+)
+
+// Keys of what an operation knows of itself.
+const (
+	useKey   = "use"
+	largeKey = "large"
+)
+
+// recognise finds out who asks, before anything else of a request is read, and refuses who may not.
+func (a *API) recognise(ctx huma.Context, next func(huma.Context)) {
+	use, _ := ctx.Operation().Metadata[useKey].(service.UseCase)
+	actor, err := a.actor(ctx)
+	if err == nil {
+		err = a.may(actor, use)
+	}
+	if err != nil {
+		a.write(ctx, err)
+		return
+	}
+	if wait := a.callers.Take(string(actor.Identity().ID)); wait > 0 {
+		p := toProblem(httpbase.Problem{
+			Type: "about:blank", Title: http.StatusText(http.StatusTooManyRequests), Status: http.StatusTooManyRequests, Code: platform.RateLimited,
+			Detail: "Too many requests with this token at a time. Wait a moment and try again.", RequestID: httpbase.RequestID(ctx.Context()), RetryAfter: wait,
+		})
+		a.write(ctx, p)
+		return
+	}
+	inner := context.WithValue(ctx.Context(), actorKey{}, actor)
+	if large, _ := ctx.Operation().Metadata[largeKey].(bool); large {
+		r, w := humago.Unwrap(ctx)
+		// What is too large is told from what fits by its first byte too many.
+		httpbase.LargeBody(w, r, a.service.MaxUploadBytes()+1)
+		inner = context.WithValue(inner, bodyKey{}, io.Reader(r.Body))
+	}
+	next(huma.WithContext(ctx, inner))
+}
+
+// actor is who has shown the token of a request.
+func (a *API) actor(ctx huma.Context) (service.Actor, error) {
+	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	none := platform.Errorf(platform.Unauthorised, "Show a token: the header Authorization with Bearer and the token.")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return service.Actor{}, none
+	}
+	var actor service.Actor
+	var err error
+	switch {
+	case strings.HasPrefix(token, platform.AccessToken):
+		actor, err = a.service.TokenActor(ctx.Context(), token)
+	case strings.HasPrefix(token, platform.InvitationToken):
+		actor, err = a.service.CandidateActor(ctx.Context(), token)
+		if platform.ErrorCode(err) == platform.NotFound { // here it is a token and no address
+			err = platform.Errorf(platform.Unauthorised, "This token is not valid. Use that of the newest link that you were sent, in full.")
+		}
+	default:
+		return service.Actor{}, none
+	}
+	actor.RequestID = httpbase.RequestID(ctx.Context())
+	return actor, err
+}
+
+// may asks the table of the service before the request is read; the service asks again.
+func (a *API) may(actor service.Actor, use service.UseCase) error {
+	if a.service.May(actor, use) {
+		return nil
+	}
+	rule := service.Rules()[use]
+	switch {
+	case rule.Candidate:
+		return platform.Errorf(platform.Forbidden, "This is for candidates: it needs the token of an invitation.")
+	case actor.Kind() == platform.ActorCandidate:
+		return platform.Errorf(platform.Forbidden, "This is for hiring teams: it needs an API token.")
+	default:
+		return platform.Errorf(platform.Forbidden, "This needs a token with the scope %s.", rule.Scope)
+	}
+}
+
+// actorOf is who asks.
+func actorOf(ctx context.Context) service.Actor {
+	actor, _ := ctx.Value(actorKey{}).(service.Actor)
+	return actor
+}
