@@ -30,7 +30,10 @@ import (
 	"github.com/assay-run/assay/internal/platform/worker/workertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The clock of the highlighter of reports ends by itself a while after its last use.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
+}
 
 // installation is a fresh one with a worker.
 func installation(t *testing.T, ch *challenges.Challenge, g worker.Grader) demo.Options {
