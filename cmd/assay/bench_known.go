@@ -14,6 +14,7 @@ import (
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/internal/accuracy"
 	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/gradework"
 	"github.com/assay-run/assay/internal/scratch"
 	"github.com/assay-run/assay/runner"
 	"github.com/assay-run/assay/runner/docker"
@@ -55,7 +56,7 @@ func (a *app) openKnown(ctx context.Context, report *accuracy.Report) (_ *knownB
 	if b.dir, err = scratch.Make("", "bench"); err != nil {
 		return nil, fmt.Errorf("make folder for the known program: %w", err)
 	}
-	if err := copyTree(knowntruth.Program(), b.dir.Path); err != nil {
+	if err := gradework.CopyTree(knowntruth.Program(), b.dir.Path); err != nil {
 		return nil, fmt.Errorf("write known program: %w", err)
 	}
 	if b.workspace, err = b.engine.Stage(ctx, runner.StageSpec{Name: "bench", Dir: b.dir.Path}); err != nil {

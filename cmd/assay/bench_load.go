@@ -17,6 +17,7 @@ import (
 	"github.com/assay-run/assay/graders/knowntruth"
 	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/internal/accuracy"
+	"github.com/assay-run/assay/internal/gradework"
 	"github.com/assay-run/assay/internal/scratch"
 )
 
@@ -38,7 +39,7 @@ func (a *app) benchLoad(ctx context.Context, opts benchOptions, report *accuracy
 		return fmt.Errorf("make folder for the known program: %w", err)
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	if err := copyTree(knowntruth.Program(), dir.Path); err != nil {
+	if err := gradework.CopyTree(knowntruth.Program(), dir.Path); err != nil {
 		return fmt.Errorf("write known program: %w", err)
 	}
 	d := newDisplay(a.err, a.plain)

@@ -98,7 +98,7 @@ func (b *workbench) compareWithBare(ctx context.Context, opts benchOptions) (_ *
 	if err != nil {
 		return nil, fmt.Errorf("prepare file: %w", err)
 	}
-	dir, err := b.solution(path.Join(b.challenge.Reference))
+	dir, err := b.Solution(path.Join(b.challenge.Reference))
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (b *workbench) compareWithBare(ctx context.Context, opts benchOptions) (_ *
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.workspace.Close(ctx)) }()
-	start := b.reference.Manifest.Start
+	start := b.Reference().Manifest.Start
 	c.start = append([]string{start[0], "--import", "./" + clockFile}, start[1:]...)
 	return c.alternate(ctx, opts.pairs)
 }
@@ -177,7 +177,7 @@ func (c *clocked) inPodUnasked(ctx context.Context) (float64, error) {
 func (c *clocked) drive(ctx context.Context, params json.RawMessage) (float64, error) {
 	run, err := runner.Drive(ctx, c.engine, runner.RunSpec{
 		Scenario: "main", Role: evidence.Reference, Workload: "log-aggregate", Params: params,
-		Workspace: c.workspace, Start: c.start, Limits: runner.DefaultLimits(), Slot: c.b.slot.Slot,
+		Workspace: c.workspace, Start: c.start, Limits: runner.DefaultLimits(), Slot: c.b.Slot(),
 		DataDir: c.prepared.DataDir, Probe: true, Timeout: time.Hour,
 	})
 	if err != nil {
@@ -193,7 +193,7 @@ func (c *clocked) bare(ctx context.Context) (float64, error) {
 		return 0, fmt.Errorf("find input file: %w", err)
 	}
 	out, err := c.engine.RunBare(ctx, docker.BareSpec{
-		Workspace: c.workspace, Cores: c.b.slot.CandidateCores, MemoryBytes: runner.DefaultLimits().MemoryBytes,
+		Workspace: c.workspace, Cores: c.b.Slot().CandidateCores, MemoryBytes: runner.DefaultLimits().MemoryBytes,
 		DataDir: c.prepared.DataDir,
 		Argv: append(slices.Clone(c.start), "--input", path.Join(docker.DataPath, filepath.ToSlash(rel)),
 			"--out", path.Join(docker.OutPath, "out.json")),

@@ -56,7 +56,7 @@ func (a *app) demo(ctx context.Context, out string) error {
 
 func (b *workbench) demonstrate(ctx context.Context, name, out string) (string, error) {
 	b.display.Say("Grading %s", filepath.Base(name))
-	dir, err := b.solution(name)
+	dir, err := b.Solution(name)
 	if err != nil {
 		return "", err
 	}

@@ -93,13 +93,14 @@ func (a *app) majors(named []string) ([]int, error) {
 func (a *app) setupCommand() *cobra.Command {
 	opts := setup.Options{}
 	var versions []string
+	var platform bool
 	c := &cobra.Command{
 		Use:   "setup",
 		Short: "Install and start what is missing, and make the images",
 		Long: `Make this machine ready. A container engine that answers is used as it is; where there is none, Docker Engine is
 installed and started on Debian and Ubuntu when you are root. The base image is pulled where a registry answers, else
 made from Debian's packages and Node's npm package. What is there is left alone.`,
-		Example: "  assay setup\n  assay setup --nodes 22,24,26\n  assay setup --services postgres,redis\n  assay setup --check",
+		Example: "  assay setup\n  assay setup --nodes 22,24,26\n  assay setup --services postgres,redis\n  assay setup --platform\n  assay setup --check",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			majors, err := a.majors(versions)
@@ -111,6 +112,11 @@ made from Debian's packages and Node's npm package. What is there is left alone.
 					return usagef("Separate several by commas: --services postgres,redis.", "%w", err)
 				}
 			}
+			if platform {
+				if opts.Platform, err = a.driverBinary(); err != nil {
+					return err
+				}
+			}
 			opts.Host, opts.StateDir, opts.Majors = a.dockerHost, a.stateDir, majors
 			opts.Progress = func(line string) { fmt.Fprintf(a.err, "  %s\n", line) }
 			return setup.Ensure(cmd.Context(), opts)
@@ -118,6 +124,7 @@ made from Debian's packages and Node's npm package. What is there is left alone.
 	}
 	c.Flags().StringSliceVar(&versions, "nodes", nil, "major versions of Node to make images of (default 24)")
 	c.Flags().StringSliceVar(&opts.Services, "services", nil, "services to make images of: "+strings.Join(docker.ServiceNames(), ", "))
+	c.Flags().BoolVar(&platform, "platform", false, "make the images that docker-compose.yml runs: server and workers, and their PostgreSQL")
 	c.Flags().BoolVar(&opts.Rebuild, "rebuild", false, "make the images anew although they are there")
 	c.Flags().BoolVar(&opts.CheckOnly, "check", false, "change nothing, fail when something is missing")
 	c.Flags().StringVar(&opts.WorkDir, "work", "", "folder for temporary files of about 500 MB (default: the system's)")

@@ -55,6 +55,20 @@ func usagef(hint, format string, args ...any) error {
 	return &usageError{err: fmt.Errorf(format, args...), hint: hint}
 }
 
+// faultError is a fault of the machine or of ours with a next step of its own.
+type faultError struct {
+	err  error
+	next string
+}
+
+func (e *faultError) Error() string { return e.err.Error() }
+
+func (e *faultError) Unwrap() error { return e.err }
+
+func faultf(next, format string, args ...any) error {
+	return &faultError{err: fmt.Errorf(format, args...), next: next}
+}
+
 // verdictError carries the outcome of a grading to the exit code; it is not printed.
 type verdictError struct{ verdict grading.Verdict }
 
@@ -106,6 +120,9 @@ func diskFull(err error) bool {
 // nextStep is what to do about an infrastructure fault.
 func (a *app) nextStep(err error) string {
 	const free = "Nothing was charged to the submission. "
+	if fault := (*faultError)(nil); errors.As(err, &fault) {
+		return fault.next
+	}
 	switch {
 	case errors.Is(err, runner.ErrEngineDown):
 		return free + "Run `assay doctor` to see what the engine lacks, or use --engine process for practice."

@@ -15,6 +15,7 @@ import (
 
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/internal/forms"
+	"github.com/assay-run/assay/internal/gradework"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -147,13 +148,13 @@ func startChallenge(ch *challenges.Challenge, dir string, form map[string][]byte
 		return usagef("Choose another folder.", "read %s: %w", dir, err)
 	}
 	if form != nil {
-		err = writeForm(form, dir)
+		err = gradework.WriteForm(form, dir)
 	} else {
 		var starter fs.FS
 		if starter, err = fs.Sub(ch.Files, "starter"); err != nil {
 			return fmt.Errorf("open starter: %w", err)
 		}
-		err = copyTree(starter, dir)
+		err = gradework.CopyTree(starter, dir)
 	}
 	if err != nil {
 		return usagef("Choose a folder that you can write to.", "%w", err)
@@ -166,36 +167,4 @@ func startChallenge(ch *challenges.Challenge, dir string, form map[string][]byte
 		return fmt.Errorf("write brief: %w", err)
 	}
 	return nil
-}
-
-// writeForm writes the files of a form into the new directory dst.
-func writeForm(files map[string][]byte, dst string) error {
-	for name, data := range files {
-		target := filepath.Join(dst, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
-		}
-		if err := os.WriteFile(target, data, 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// copyTree writes the regular files of src into the new directory dst.
-func copyTree(src fs.FS, dst string) error {
-	return fs.WalkDir(src, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return fmt.Errorf("copy %s: %w", name, err)
-		}
-		target := filepath.Join(dst, filepath.FromSlash(name))
-		if d.IsDir() {
-			return os.MkdirAll(target, 0o755)
-		}
-		data, err := fs.ReadFile(src, name)
-		if err != nil {
-			return fmt.Errorf("copy %s: %w", name, err)
-		}
-		return os.WriteFile(target, data, 0o644)
-	})
 }

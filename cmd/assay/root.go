@@ -7,11 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"syscall"
-	"time"
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
@@ -42,8 +39,9 @@ type stdio struct {
 // app is what the commands share: settings from flags and environment, and the streams.
 type app struct {
 	stdio
-	env func(string) (string, bool)
-	log *slog.Logger
+	env    func(string) (string, bool)
+	log    *slog.Logger
+	second *secondSignal
 
 	engineName string
 	dockerHost string
@@ -67,9 +65,10 @@ type app struct {
 
 // run is the program: it returns the exit code.
 func run(parent context.Context, args []string, env func(string) (string, bool), std stdio) int {
-	ctx, stop := withSignals(parent, std.err)
+	second := &secondSignal{told: make(chan struct{})}
+	ctx, stop := withSignals(parent, std.err, second)
 	defer stop()
-	a := &app{stdio: std, env: env}
+	a := &app{stdio: std, env: env, second: second}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetIn(std.in)
@@ -91,45 +90,6 @@ func run(parent context.Context, args []string, env func(string) (string, bool),
 		fmt.Fprintf(std.err, "assay: %v\n", err)
 	}
 	return code
-}
-
-// sameSignal is how close two signals are that count as one.
-const sameSignal = 100 * time.Millisecond
-
-// withSignals cancels the context on the first SIGINT, SIGTERM or SIGHUP, and ends the process at once on the second.
-func withSignals(parent context.Context, stderr io.Writer) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-signals:
-			fmt.Fprintln(stderr, "\nassay: stopping and cleaning up; once more to stop at once")
-			cancel(errInterrupted)
-		case <-done:
-			return
-		}
-		// timeout(1) sends its signal twice at once, to the process and to its group; that is no second wish.
-		settled := time.After(sameSignal)
-		for {
-			select {
-			case <-settled:
-				settled = nil
-			case <-signals:
-				if settled == nil {
-					os.Exit(exitInterrupted)
-				}
-			case <-done:
-				return
-			}
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(done)
-		cancel(nil)
-	}
 }
 
 func (a *app) command() *cobra.Command {
@@ -176,7 +136,8 @@ measures event loop, memory and results from outside, and writes a report.
 	flags.BoolVarP(&a.verbose, "verbose", "v", false, "log what happens, to standard error")
 	root.AddCommand(a.listCommand(), a.showCommand(), a.docsCommand(), a.startCommand(), a.runCommand(), a.reportCommand(), a.validateCommand(), a.challengeCommand(),
 		a.serveCommand(), a.doctorCommand(), a.setupCommand(), a.cleanCommand(), a.demoCommand(), a.benchCommand(), a.schemaCommand(), a.codesCommand(),
-		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand())
+		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand(),
+		a.workerCommand(), a.submitCommand(), a.seedDemoCommand())
 	root.AddCommand(a.helperCommands()...)
 	wrapAll(root)
 	return root

@@ -92,9 +92,8 @@ func (a *app) grade(ctx context.Context, path string, opts runOptions) error {
 	if err != nil {
 		return err
 	}
-	b.unchecked = opts.emulated
 	rep, err := b.gradeSubmission(ctx, sub, gradeRequest{
-		mode: opts.mode, out: opts.out, seed: seed, diagnose: !opts.noDiagnosis && !opts.emulated,
+		mode: opts.mode, out: opts.out, seed: seed, diagnose: !opts.noDiagnosis && !opts.emulated, unchecked: opts.emulated,
 	})
 	if err := b.closeAfter(err); err != nil {
 		return err

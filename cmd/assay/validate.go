@@ -133,7 +133,7 @@ func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, o
 	}
 	defer func() { err = bench.closeAfter(err) }()
 	if opts.neighbour {
-		stop, err := a.startNeighbour(ctx, bench.slot.Slot)
+		stop, err := a.startNeighbour(ctx, bench.Slot())
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +166,7 @@ func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, o
 
 func (b *workbench) gradeFixture(ctx context.Context, f challenges.Fixture, run int, opts validateOptions) (fixtureResult, error) {
 	started := time.Now()
-	dir, err := b.solution(path.Join("solutions", f.Name))
+	dir, err := b.Solution(path.Join("solutions", f.Name))
 	if err != nil {
 		return fixtureResult{}, err
 	}

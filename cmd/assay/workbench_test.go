@@ -11,6 +11,7 @@ import (
 
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/forms"
+	"github.com/assay-run/assay/internal/gradework"
 	"github.com/assay-run/assay/internal/intake"
 )
 
@@ -38,7 +39,7 @@ func TestBundledChallenges(t *testing.T) {
 			}
 			seen[path.Dir(name)] = true
 			dir := t.TempDir()
-			require.NoError(t, writeSolution(ch.Files, path.Dir(name), dir))
+			require.NoError(t, gradework.WriteSolution(ch.Files, path.Dir(name), dir))
 			sub, err := intake.Open(t.Context(), dir, intake.Options{Challenge: ch.ID})
 			if assert.NoError(t, err, name) {
 				assert.NoError(t, sub.Close())

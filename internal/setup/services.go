@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,11 @@ type serviceImage struct {
 	start   string // script
 	// prepare changes the unpacked system, from the outside; nil for nothing.
 	prepare func(ctx context.Context, m machine, root string) error
+	// folders are made empty for the service's user, and entrypoint is what starts the image by itself; of those that the
+	// platform's own images have.
+	folders    []string
+	entrypoint []string
+	recipe     string // serviceRecipe unless set
 }
 
 func serviceImages() map[string]serviceImage {
@@ -158,9 +164,9 @@ func (s *setup) makeService(ctx context.Context, images imageStore, ref string, 
 	s.say("image %s: importing", ref)
 	err = images.Import(ctx, ref, docker.ImportSpec{
 		Env:    map[string]string{"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
-		Labels: map[string]string{docker.LabelSource: source, docker.LabelRecipe: serviceRecipe},
-		User:   fmt.Sprintf("%d:%d", runner.ServiceUID, runner.ServiceUID),
-	}, func(w io.Writer) error { return writeServiceRoot(ctx, w, root, from.start) })
+		Labels: map[string]string{docker.LabelSource: source, docker.LabelRecipe: cmp.Or(from.recipe, serviceRecipe)},
+		User:   fmt.Sprintf("%d:%d", runner.ServiceUID, runner.ServiceUID), Entrypoint: from.entrypoint,
+	}, func(w io.Writer) error { return writeServiceRoot(ctx, w, root, from) })
 	if err != nil {
 		return err
 	}
@@ -225,7 +231,7 @@ func unneeded(name string) bool {
 }
 
 // writeServiceRoot writes the root file system of a service's image.
-func writeServiceRoot(ctx context.Context, w io.Writer, root, start string) error {
+func writeServiceRoot(ctx context.Context, w io.Writer, root string, from serviceImage) error {
 	l := newLayer(w)
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -249,8 +255,13 @@ func writeServiceRoot(ctx context.Context, w io.Writer, root, start string) erro
 	if err != nil {
 		return err
 	}
-	if err := writeFile(l, strings.TrimPrefix(docker.ServiceStart, "/"), start); err != nil {
+	if err := writeFile(l, strings.TrimPrefix(docker.ServiceStart, "/"), from.start); err != nil {
 		return err
+	}
+	for _, name := range from.folders {
+		if err := writeFolder(l, name, runner.ServiceUID); err != nil {
+			return err
+		}
 	}
 	if err := writeDirs(l); err != nil {
 		return err

@@ -22,6 +22,9 @@ type Options struct {
 	Majors []int
 	// Services are those to make images of, of docker.ServiceNames; none unless set.
 	Services []string
+	// Platform is the static assay binary for Linux that the images of the platform are made of, for docker-compose.yml. Empty: none
+	// are made.
+	Platform string
 	// Rebuild makes images anew although they are there.
 	Rebuild bool
 	// CheckOnly changes nothing and fails when something is missing.
@@ -68,6 +71,9 @@ func Ensure(ctx context.Context, opts Options) (err error) {
 		if err := s.ensureService(ctx, images, name); err != nil {
 			return fmt.Errorf("set up image of %s: %w", name, err)
 		}
+	}
+	if s.opts.Platform != "" {
+		return s.ensurePlatform(ctx, images)
 	}
 	return nil
 }

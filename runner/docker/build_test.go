@@ -157,9 +157,10 @@ func TestImportSpecChanges(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, []string{
 		`ENV A="x"`, `ENV PATH="/usr/local/bin"`, `LABEL l="say \"hi\""`, "USER 10001:10001", "WORKDIR /assay",
+		`ENTRYPOINT ["/bin/sh", "/say \"hi\""]`,
 	}, ImportSpec{
 		Env: map[string]string{"PATH": "/usr/local/bin", "A": "x"}, Labels: map[string]string{"l": `say "hi"`},
-		User: "10001:10001", Dir: "/assay",
+		User: "10001:10001", Dir: "/assay", Entrypoint: []string{"/bin/sh", `/say "hi"`},
 	}.changes())
 	assert.Empty(t, ImportSpec{}.changes())
 }

@@ -64,7 +64,7 @@ func (e *Engine) ensureDriverImage(ctx context.Context) (string, error) {
 }
 
 // errNeedsLibraries means that the binary cannot start in an image that holds nothing else. Compare with errors.Is.
-var errNeedsLibraries = errors.New("this assay needs shared libraries, and its driver runs in an image without any; build it with CGO_ENABLED=0 (make build does)")
+var errNeedsLibraries = errors.New("this assay needs shared libraries, and its images have none; build it with CGO_ENABLED=0 (make build does)")
 
 // selfContained refuses a Linux binary that asks for a dynamic linker. Others are not judged here.
 func selfContained(bin io.ReaderAt) error {
@@ -85,6 +85,16 @@ func (e *Engine) forgetDriverImage() {
 	e.driver.mu.Lock()
 	defer e.driver.mu.Unlock()
 	e.driver.ref = ""
+}
+
+// SelfContained refuses a Linux binary that needs shared libraries: an image that holds it alone could not start it.
+func SelfContained(name string) error {
+	bin, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("open binary: %w", err)
+	}
+	defer bin.Close()
+	return selfContained(bin)
 }
 
 func (e *Engine) importDriver(ctx context.Context, ref string, bin *os.File, size int64) error {

@@ -154,6 +154,8 @@ type ImportSpec struct {
 	Labels map[string]string
 	User   string
 	Dir    string // working directory; empty for the root
+	// Entrypoint is the program that a container of it runs unless it is told another; empty for none.
+	Entrypoint []string
 }
 
 // changes are the Dockerfile lines of spec, in a fixed order.
@@ -170,6 +172,13 @@ func (s ImportSpec) changes() []string {
 	}
 	if s.Dir != "" {
 		lines = append(lines, "WORKDIR "+s.Dir)
+	}
+	if len(s.Entrypoint) > 0 {
+		words := make([]string, len(s.Entrypoint))
+		for i, word := range s.Entrypoint {
+			words[i] = strconv.Quote(word)
+		}
+		lines = append(lines, "ENTRYPOINT ["+strings.Join(words, ", ")+"]")
 	}
 	return lines
 }

@@ -12,7 +12,12 @@ import (
 // GradingMoved does what follows from a job's new state, in the transaction in which a worker has changed it: a fault of
 // ours costs the candidate neither time nor an attempt, and those who want to know are told that an attempt is graded. r
 // is the verdict, nil without one. It is to be called for every job that is over, and for each that is to be made again.
-func (s *Service) GradingMoved(ctx context.Context, tx *store.Tx, j platform.Job, _ *platform.Result) error {
+func (s *Service) GradingMoved(ctx context.Context, tx *store.Tx, j platform.Job, r *platform.Result) error {
+	return GradingMoved(ctx, tx, j, r)
+}
+
+// GradingMoved is Service.GradingMoved for a worker in a process of its own, which has no passwords and no keys.
+func GradingMoved(ctx context.Context, tx *store.Tx, j platform.Job, _ *platform.Result) error {
 	w := &work{Tx: tx, org: j.Org, actor: SystemActor(j.Org)}
 	return w.moved(ctx, j)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"strconv"
 	"time"
 
@@ -38,9 +39,15 @@ func (w *Worker) conclude(ctx, tried, held context.Context, l *lease, e ending) 
 const (
 	reportName   = "report.json"
 	evidenceName = "evidence.json.gz"
-	maxReport    = 64 << 20
-	maxEvidence  = 256 << 20
+	// pageName lies beside the report, and no column of the database names it: it is where the report is, or nowhere.
+	pageName    = "report.html"
+	maxReport   = 64 << 20
+	maxEvidence = 256 << 20
+	maxPage     = 64 << 20
 )
+
+// PageKey is where the page for people is kept, beside a report. A grading may have none.
+func PageKey(report platform.Blob) string { return path.Join(path.Dir(report.Key), pageName) }
 
 // fileKey is where a file of a try is kept. The fence is part of it, so two workers never write to the same place.
 func fileKey(j platform.Job, fence int64, name string) string {
@@ -54,6 +61,9 @@ func (w *Worker) finish(ctx context.Context, l *lease, o Outcome) error {
 	var err error
 	if r.Report, err = w.put(ctx, l, reportName, o.Report, maxReport); err == nil {
 		r.Evidence, err = w.put(ctx, l, evidenceName, o.Evidence, maxEvidence)
+	}
+	if err == nil && o.Page != "" {
+		_, err = w.put(ctx, l, pageName, o.Page, maxPage)
 	}
 	if err != nil {
 		return errors.Join(w.faulted(ctx, l, platform.FaultInfrastructure, err.Error()), w.removeFiles(ctx, l.job, l.job.Fence))
@@ -119,7 +129,7 @@ func (w *Worker) removeFiles(ctx context.Context, j platform.Job, fence int64) e
 	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), w.opts.Grace)
 	defer end()
 	var errs []error
-	for _, name := range []string{reportName, evidenceName} {
+	for _, name := range []string{reportName, evidenceName, pageName} {
 		if err := w.opts.Blobs.Delete(ctx, fileKey(j, fence, name)); err != nil {
 			errs = append(errs, fmt.Errorf("remove %s of a try that gave no verdict: %w", name, err))
 		}
@@ -159,10 +169,13 @@ func (w *Worker) release(ctx context.Context, l *lease) error {
 
 // after does what follows from a job's new state: one that waits is made known, one that is over is told of.
 func (w *Worker) after(ctx context.Context, tx *store.Tx, j platform.Job) error {
-	if j.State.Waiting() {
-		return w.opts.Queue.Enqueue(ctx, tx.SQL(), j)
+	if !j.State.Waiting() {
+		return w.opts.Ended(ctx, tx, j, nil)
 	}
-	return w.opts.Ended(ctx, tx, j, nil)
+	if err := w.opts.Queue.Enqueue(ctx, tx.SQL(), j); err != nil || j.State != platform.JobRetrying {
+		return err
+	}
+	return w.opts.Again(ctx, tx, j)
 }
 
 // How a write is repeated that the database did not take.

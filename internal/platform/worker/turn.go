@@ -19,9 +19,15 @@ import (
 )
 
 // Turn claims the job whose turn it is and grades it; without one it does nothing. When ctx is done the grading is stopped and
-// given back to the queue. An error says that the store could not be asked; whatever happens to a job that was claimed is
-// in the store.
-func (w *Worker) Turn(ctx context.Context) error {
+// given back to the queue. An error says that the store could not be asked, or that nothing could be graded here until ctx was
+// done; whatever happens to a job that was claimed is in the store.
+func (w *Worker) Turn(ctx context.Context) error { return w.turn(ctx, ctx) }
+
+// turn is Turn for a worker that claims nothing more when claiming is done.
+func (w *Worker) turn(claiming, ctx context.Context) error {
+	if err := w.awaitReady(claiming); err != nil {
+		return err
+	}
 	since := time.Now()
 	var j *platform.Job
 	err := w.opts.Store.Tx(ctx, func(tx *store.Tx) (err error) {
@@ -35,6 +41,30 @@ func (w *Worker) Turn(ctx context.Context) error {
 		w.grade(ctx, *j, since)
 	}
 	return nil
+}
+
+// awaitReady waits until something can be graded here. Whoever waits keeps the token that it came with, so a worker that cannot
+// grade holds up as many as it has slots, and those are made up for by the next sweep of any worker.
+func (w *Worker) awaitReady(ctx context.Context) error {
+	for said := false; ; said = true {
+		err := w.opts.Ready(ctx)
+		switch {
+		case err == nil && said:
+			w.log.InfoContext(ctx, "gradings are possible here again")
+			return nil
+		case err == nil:
+			return nil
+		case !said:
+			w.log.WarnContext(ctx, "nothing can be graded here now; jobs are left to other workers", "error", err)
+		}
+		again := time.NewTimer(w.opts.ReadyEvery)
+		select {
+		case <-ctx.Done():
+			again.Stop()
+			return fmt.Errorf("wait until something can be graded: %w: %w", context.Cause(ctx), err)
+		case <-again.C:
+		}
+	}
 }
 
 // ending is how a try ended.

@@ -187,3 +187,127 @@ func TestVerdictIsRefused(t *testing.T) {
 	assert.Equal(t, platform.JobRetrying, b.job(j).State)
 	assert.Empty(t, b.files())
 }
+
+// Whoever wants to know hears of each job that waits to be made again, in the same transaction, and not of one that is put back.
+func TestAgainIsTold(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(b.candidate("ada"), platform.Final)
+	var told []platform.Job
+	w := b.worker(scripted(workertest.Step{Fault: errors.New("engine is down")}), func(o *worker.Options) {
+		o.Again = func(_ context.Context, _ *store.Tx, j platform.Job) error {
+			told = append(told, j)
+			return nil
+		}
+	})
+	for n := range platform.DefaultMaxTries {
+		require.NoError(t, w.Turn(t.Context()))
+		b.Clock.Move(platform.Backoff(n + 1))
+	}
+	assert.Equal(t, platform.JobFailed, b.job(j).State)
+	require.Len(t, told, platform.DefaultMaxTries-1)
+	for n, again := range told {
+		assert.Equal(t, []any{j.ID, platform.JobRetrying, n + 1}, []any{again.ID, again.State, again.Tries})
+	}
+	assert.Len(t, b.ended, 1)
+}
+
+// A worker that cannot grade claims nothing, so it uses up nobody's tries.
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(b.candidate("ada"), platform.Final)
+	asked := 0
+	w := b.worker(scripted(workertest.Step{Score: 80}), func(o *worker.Options) {
+		o.ReadyEvery = time.Millisecond
+		o.Ready = func(context.Context) error {
+			if asked++; asked <= 2*platform.DefaultMaxTries {
+				assert.Equal(t, []any{platform.JobQueued, 0}, []any{b.job(j).State, b.job(j).Tries})
+				return errors.New("engine is down")
+			}
+			return nil
+		}
+	})
+	require.NoError(t, w.Turn(t.Context()))
+	assert.Equal(t, 2*platform.DefaultMaxTries+1, asked)
+	assert.Equal(t, []any{platform.JobGraded, 1}, []any{b.job(j).State, b.job(j).Tries})
+}
+
+func TestNeverReady(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(b.candidate("ada"), platform.Final)
+	down, why := errors.New("engine is down"), errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	w := b.worker(scripted(workertest.Step{Score: 80}), func(o *worker.Options) {
+		o.Ready = func(context.Context) error {
+			cancel(why)
+			return down
+		}
+	})
+	err := w.Turn(ctx)
+	require.ErrorIs(t, err, down)
+	require.ErrorIs(t, err, why)
+	assert.Equal(t, []any{platform.JobQueued, 0}, []any{b.job(j).State, b.job(j).Tries})
+}
+
+// A worker that drains waits for nothing that it has not claimed.
+func TestDrainsThoughNotReady(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(b.candidate("ada"), platform.Final)
+	asked := make(chan struct{}, 1)
+	w := b.worker(scripted(workertest.Step{Score: 80}), func(o *worker.Options) {
+		o.ReadyEvery = time.Hour
+		o.Ready = func(context.Context) error {
+			asked <- struct{}{}
+			return errors.New("engine is down")
+		}
+	})
+	ctx, drain := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx, t.Context()) }()
+	<-asked
+	drain()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(patience):
+		t.Fatal("the worker does not end")
+	}
+	assert.Equal(t, []any{platform.JobQueued, 0}, []any{b.job(j).State, b.job(j).Tries})
+}
+
+// paged adds a page to what a grader finds.
+type paged struct{ worker.Grader }
+
+func (p paged) Grade(ctx context.Context, t worker.Task) (worker.Outcome, error) {
+	o, err := p.Grader.Grade(ctx, t)
+	if err != nil {
+		return o, err
+	}
+	o.Page = filepath.Join(t.Dir, "report.html")
+	return o, os.WriteFile(o.Page, []byte("<p>a page</p>"), 0o600)
+}
+
+func TestPageIsStored(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(b.candidate("ada"), platform.Final)
+	require.NoError(t, b.worker(paged{scripted(workertest.Step{Score: 80})}).Turn(t.Context()))
+	results := b.results(j)
+	require.Len(t, results, 1)
+	page := worker.PageKey(results[0].Report)
+	assert.ElementsMatch(t, []string{results[0].Report.Key, results[0].Evidence.Key, page}, b.files())
+	assert.Equal(t, "<p>a page</p>", b.read(page))
+}
+
+func TestPageIsNotStored(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	j := b.submit(b.candidate("ada"), platform.Final)
+	w := b.worker(paged{scripted(workertest.Step{Score: 80})}, func(o *worker.Options) { o.Blobs = fullBlobs{b.blobs, "report.html"} })
+	require.NoError(t, w.Turn(t.Context()))
+	assert.Equal(t, platform.JobRetrying, b.job(j).State)
+	assert.Empty(t, b.files(), "nothing of it is left")
+}

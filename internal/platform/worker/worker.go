@@ -69,6 +69,14 @@ type Options struct {
 	// Ended hears of each job that is over, in the transaction that ends it; r is nil when there is no verdict. An error undoes
 	// the transaction, which is then made again. Nil: nobody needs to hear.
 	Ended func(ctx context.Context, tx *store.Tx, j platform.Job, r *platform.Result) error
+	// Again hears of each job that is to be made again after a fault, in the transaction that says so. An error is treated as
+	// Ended's. Nil: nobody needs to hear.
+	Again func(ctx context.Context, tx *store.Tx, j platform.Job) error
+	// Ready is asked before a job is claimed. As long as it fails none is, and jobs are left to other workers: one whose engine
+	// is down would otherwise use up the tries of every job in the queue. Nil: always.
+	Ready func(ctx context.Context) error
+	// ReadyEvery is how often Ready is asked again after it has failed; 5 s unless set.
+	ReadyEvery time.Duration
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -81,6 +89,7 @@ func (o Options) withDefaults() (Options, error) {
 		unset time.Duration
 	}{
 		{&o.Lease, 45 * time.Second}, {&o.SweepEvery, 15 * time.Second}, {&o.Limit, 2 * time.Hour}, {&o.Drain, 5 * time.Minute}, {&o.Grace, 30 * time.Second},
+		{&o.ReadyEvery, 5 * time.Second},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.unset
@@ -91,6 +100,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Ended == nil {
 		o.Ended = func(context.Context, *store.Tx, platform.Job, *platform.Result) error { return nil }
+	}
+	if o.Again == nil {
+		o.Again = func(context.Context, *store.Tx, platform.Job) error { return nil }
+	}
+	if o.Ready == nil {
+		o.Ready = func(context.Context) error { return nil }
 	}
 	return o, nil
 }
@@ -147,7 +162,7 @@ func (w *Worker) Run(ctx, hard context.Context) error {
 
 	delivered := make(chan error, 1)
 	all.Go(func() {
-		delivered <- w.opts.Queue.Deliver(ctx, w.opts.Slots, func() error { return w.Turn(work) })
+		delivered <- w.opts.Queue.Deliver(ctx, w.opts.Slots, func() error { return w.turn(ctx, work) })
 	})
 	select {
 	case err := <-delivered:

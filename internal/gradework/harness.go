@@ -1,4 +1,4 @@
-package main
+package gradework
 
 import (
 	"context"
@@ -16,22 +16,14 @@ import (
 // harnessWithin bounds one check of the harness, the pod included.
 const harnessWithin = 2 * time.Minute
 
-// harness is the check that a grading makes first, or nil.
-func (b *workbench) harness() func(context.Context) (evidence.Heartbeat, error) {
-	if b.unchecked {
-		return nil
-	}
-	return b.checkHarness
-}
-
 // checkHarness asks an idle server as submissions are asked, in a pod on the same cores, and returns how long it took.
-func (b *workbench) checkHarness(ctx context.Context) (evidence.Heartbeat, error) {
+func (b *Bench) checkHarness(ctx context.Context) (evidence.Heartbeat, error) {
 	if b.idle == nil {
 		if err := b.stageIdle(ctx); err != nil {
 			return evidence.Heartbeat{}, err
 		}
 	}
-	run, err := runner.Drive(ctx, b.engine.Engine, runner.RunSpec{
+	run, err := b.opts.Drive(ctx, b.opts.Engine, runner.RunSpec{
 		Scenario: idle.Name, Role: evidence.Reference, Workload: idle.Name, Params: []byte("{}"),
 		Workspace: b.idle, Start: []string{"node", idle.FileName}, Limits: runner.DefaultLimits(), Slot: b.slot.Slot,
 		Probe: true, Timeout: harnessWithin,
@@ -45,8 +37,8 @@ func (b *workbench) checkHarness(ctx context.Context) (evidence.Heartbeat, error
 	return *run.Executions[0].Heartbeat, nil
 }
 
-// stageIdle copies the idle server to the engine, once for all gradings of the workbench.
-func (b *workbench) stageIdle(ctx context.Context) error {
+// stageIdle copies the idle server to the engine, once for all gradings of the bench.
+func (b *Bench) stageIdle(ctx context.Context) error {
 	dir := filepath.Join(b.dir.Path, "idle")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write idle server: %w", err)
@@ -54,7 +46,7 @@ func (b *workbench) stageIdle(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(dir, idle.FileName), idle.Program(), 0o644); err != nil {
 		return fmt.Errorf("write idle server: %w", err)
 	}
-	w, err := b.engine.Stage(ctx, runner.StageSpec{Name: idle.Name, Dir: dir})
+	w, err := b.opts.Engine.Stage(ctx, runner.StageSpec{Name: idle.Name, Dir: dir})
 	if err != nil {
 		return fmt.Errorf("stage idle server: %w", err)
 	}
@@ -63,7 +55,7 @@ func (b *workbench) stageIdle(ctx context.Context) error {
 }
 
 // closeIdle removes the idle server.
-func (b *workbench) closeIdle() error {
+func (b *Bench) closeIdle() error {
 	if b.idle == nil {
 		return nil
 	}
