@@ -153,7 +153,11 @@ func (u *upload) Read(p []byte) (int, error) {
 func (s *Service) check(ctx context.Context, path string, up Upload) (platform.Intake, error) {
 	sub, err := intake.Open(ctx, path, intake.Options{Name: safeName(up.FileName), Challenge: up.ChallengeID, TempDir: s.tempDir, Limits: s.intake})
 	if refused := (*intake.Error)(nil); errors.As(err, &refused) {
-		return platform.Intake{Problem: refused.Error()}, nil
+		shown := *refused
+		if shown.Entry == path { // it is about the file as a whole, which has another name where it comes from
+			shown.Entry = safeName(up.FileName)
+		}
+		return platform.Intake{Problem: shown.Error()}, nil
 	}
 	if err != nil {
 		return platform.Intake{}, fmt.Errorf("check upload: %w", err)
