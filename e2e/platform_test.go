@@ -80,7 +80,7 @@ func TestPlatformOnTheEngine(t *testing.T) {
 	for _, r := range results.Items {
 		verdicts[r.Verdict]++
 	}
-	assert.Equal(t, map[string]int{"passed": 2, "below": 1}, verdicts, "each was graded once")
+	assert.Equal(t, map[string]int{"pass": 2, "fail": 1}, verdicts, "each was graded once")
 
 	for _, a := range []*process{second, server.process} {
 		require.NoError(t, a.cmd.Process.Signal(os.Interrupt))
