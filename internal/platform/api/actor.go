@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -27,8 +28,8 @@ type (
 
 // Keys of what an operation knows of itself.
 const (
-	useKey   = "use"
-	largeKey = "large"
+	useKey = "use"
+	rawKey = "raw" // bytes that a body which is no JSON may have
 )
 
 // recognise finds out who asks, before anything else of a request is read, and refuses who may not.
@@ -43,18 +44,18 @@ func (a *API) recognise(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if wait := a.callers.Take(string(actor.Identity().ID)); wait > 0 {
-		p := toProblem(httpbase.Problem{
+		p := toProblem(httpbase.Problem{RetryAfter: wait, Problem: platform.Problem{
 			Type: "about:blank", Title: http.StatusText(http.StatusTooManyRequests), Status: http.StatusTooManyRequests, Code: platform.RateLimited,
-			Detail: "Too many requests with this token at a time. Wait a moment and try again.", RequestID: httpbase.RequestID(ctx.Context()), RetryAfter: wait,
-		})
+			Detail: "Too many requests with this token at a time. Wait a moment and try again.", RequestID: httpbase.RequestID(ctx.Context()),
+		}})
 		a.write(ctx, p)
 		return
 	}
 	inner := context.WithValue(ctx.Context(), actorKey{}, actor)
-	if large, _ := ctx.Operation().Metadata[largeKey].(bool); large {
+	if most, _ := ctx.Operation().Metadata[rawKey].(int64); most > 0 {
 		r, w := humago.Unwrap(ctx)
 		// What is too large is told from what fits by its first byte too many.
-		httpbase.LargeBody(w, r, a.service.MaxUploadBytes()+1)
+		httpbase.LargeBody(w, r, most+1)
 		inner = context.WithValue(inner, bodyKey{}, io.Reader(r.Body))
 	}
 	next(huma.WithContext(ctx, inner))
@@ -105,4 +106,12 @@ func (a *API) may(actor service.Actor, use service.UseCase) error {
 func actorOf(ctx context.Context) service.Actor {
 	actor, _ := ctx.Value(actorKey{}).(service.Actor)
 	return actor
+}
+
+// bodyOf is a body that is no JSON. It is read by the one who wants it, once.
+func bodyOf(ctx context.Context) io.Reader {
+	if body, ok := ctx.Value(bodyKey{}).(io.Reader); ok {
+		return body
+	}
+	return bytes.NewReader(nil)
 }

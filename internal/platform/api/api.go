@@ -108,7 +108,11 @@ func (a *API) operations() {
 	a.results()
 	a.endpoints()
 	a.logs()
+	a.organization()
+	a.members()
+	a.tokens()
 	a.own()
+	a.ownTasks()
 	a.ownWork()
 	a.ownResults()
 }

@@ -236,7 +236,7 @@ func TestATokenHasItsRate(t *testing.T) {
 	refused := look(one)
 	require.Equal(t, http.StatusTooManyRequests, refused.Code)
 	require.Equal(t, "1", refused.Header().Get("Retry-After"))
-	require.Equal(t, "rate_limited", read[api.Problem](r, refused).Code)
+	require.Equal(t, platform.RateLimited, read[platform.Problem](r, refused).Code)
 	require.Equal(t, http.StatusOK, look(two).Code, "another token has its own")
 	r.pass(time.Second)
 	require.Equal(t, http.StatusOK, look(one).Code)
@@ -250,7 +250,7 @@ func TestProblemsQuoteNoValues(t *testing.T) {
 	})
 	require.Equal(t, http.StatusUnprocessableEntity, answer.Code)
 	require.NotContains(t, answer.Body.String(), "hunter2")
-	p := read[api.Problem](r, answer)
+	p := read[platform.Problem](r, answer)
 	require.NotEmpty(t, p.Errors)
 	require.True(t, strings.HasPrefix(p.Errors[0].Location, "body."), p.Errors[0].Location)
 }

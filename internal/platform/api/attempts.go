@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -83,6 +84,12 @@ func (a *API) candidates() {
 	}) (*Nothing, error) {
 		to := platform.Invitee{Name: in.Body.Name, Email: in.Body.Email, ExternalRef: in.Body.ExternalRef}
 		return &Nothing{}, a.service.ChangeCandidate(ctx, actor, in.ID, to)
+	})
+	add(a, route{
+		id: "export-candidate", method: http.MethodGet, path: "/candidates/{id}/data", use: service.ExportCandidate, tag: tagCandidates,
+		summary: "Download everything that is kept of a candidate", detail: "That it was looked at is in the audit log.", media: "application/json",
+	}, func(ctx context.Context, actor service.Actor, in *ByID) (*File, error) {
+		return a.written("application/json", "candidate.json", func(to io.Writer) error { return a.service.ExportCandidate(ctx, actor, in.ID, to) }), nil
 	})
 	add(a, route{
 		id: "erase-candidate", method: http.MethodDelete, path: "/candidates/{id}", use: service.EraseCandidate, tag: tagCandidates,

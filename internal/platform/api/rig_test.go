@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -93,7 +94,12 @@ func newLimited(t *testing.T, perSecond float64, burst int) *rig {
 	r.service, err = service.New(service.Options{
 		Store: r.store, Blobs: r.blobs, EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, r.blobs, prefix) },
 		Passwords: passwords{}, Sealer: box, ResetKey: bytes.Repeat([]byte{7}, 32), Now: r.clock, TempDir: t.TempDir(), Intake: limits,
-		Challenges: []*challenges.Challenge{{ID: "one", Version: 3, Title: "One", Level: "mid", Modes: modes, Skills: []string{"streams"}}, {ID: "two", Version: 1, Modes: modes}},
+		Challenges: []*challenges.Challenge{
+			{ID: "one", Version: 3, Title: "One", Level: "mid", Modes: modes, Skills: []string{"streams"}, Files: fstest.MapFS{
+				"brief.md": {Data: []byte("# One\n\nDo it.\n")}, "starter/package.json": {Data: []byte(`{"name":"starter"}`)}, "starter/src/main.mjs": {Data: []byte("// begin\n")},
+			}},
+			{ID: "two", Version: 1, Modes: modes},
+		},
 	})
 	require.NoError(t, err)
 	base, err := httpbase.New(httpbase.Options{Log: slog.New(slog.NewTextHandler(&lockedWriter{w: &r.log}, nil)), PerSecond: 1e6, Burst: 1e6})
@@ -327,7 +333,8 @@ type world struct {
 	assessment, spare                      platform.ID
 	ann, bob, cyd, dan, eve, fay, gus, hal person
 	endpoint, delivery                     platform.ID
-	team, stranger, foreigner              string // tokens
+	member, leaver, keepsake               platform.ID // two users, and a token
+	team, stranger, foreigner              string      // tokens
 }
 
 func newWorld(t *testing.T) *world {
@@ -355,6 +362,14 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, w.store.Tx(t.Context(), func(tx *store.Tx) error {
 		return tx.SystemSeen(t.Context(), platform.Worker{ID: "wrk_1", Name: "grader", Version: "1", Slots: 2})
 	}))
+	for i, id := range []*platform.ID{&w.member, &w.leaver} {
+		m, err := w.service.AddMember(t.Context(), w.owner, fmt.Sprintf("member%d@acme.example", i), fmt.Sprintf("Member %d", i), platform.Reviewer)
+		require.NoError(t, err)
+		*id = m.User.ID
+	}
+	kept, _, err := w.service.CreateToken(t.Context(), w.owner, "keepsake", platform.Scopes(), w.clock().AddDate(0, 1, 0))
+	require.NoError(t, err)
+	w.keepsake = kept.ID
 	w.team = w.token(w.owner)
 	other := w.rig.stranger()
 	w.stranger = w.token(other)

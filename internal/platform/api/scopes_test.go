@@ -27,6 +27,10 @@ func who() map[string]string {
 		"list-results": "results:read", "get-result": "results:read", "get-report": "results:read", "get-evidence": "results:read", "compare": "results:read",
 		"list-endpoints": "webhooks:write", "create-endpoint": "webhooks:write", "enable-endpoint": "webhooks:write", "delete-endpoint": "webhooks:write",
 		"rotate-secret": "webhooks:write", "list-deliveries": "webhooks:write", "replay-delivery": "webhooks:write",
+		"get-organization": "organization:read", "change-organization": "organization:write", "list-members": "organization:read",
+		"add-member": "organization:write", "change-member": "organization:write", "remove-member": "organization:write",
+		"list-tokens": "tokens:write", "create-token": "tokens:write", "revoke-token": "tokens:write", "export-candidate": "candidates:export",
+		"invite-list": "invitations:write", "open": "candidate", "get-brief": "candidate", "get-starter": "candidate", "get-draft": "candidate", "save-draft": "candidate",
 		"get-queue": "queue:read", "list-audit": "audit:read",
 		"look": "candidate", "start": "candidate", "finish": "candidate", "withdraw": "candidate", "export-own-data": "candidate", "erase-own-data": "candidate",
 		"submit": "candidate", "get-own-grading": "candidate", "cancel-dry-run": "candidate", "list-own-results": "candidate", "get-own-report": "candidate",
@@ -54,7 +58,7 @@ func TestRoutesAndScopes(t *testing.T) {
 		}
 		tokens["candidate"] = r.invited(r.owner, assessment, id).token // some of them end with what they may do
 		tokens["nobody"], tokens["nonsense"] = "", platform.AccessToken+"nonsense"
-		path := strings.NewReplacer("{id}", "asm_0", "{number}", "1").Replace(o.path)
+		path := strings.NewReplacer("{id}", "asm_0", "{number}", "1", "{challenge}", "one").Replace(o.path)
 		for name, token := range tokens {
 			answer := r.do(call{method: o.method, path: path, token: token})
 			what := fmt.Sprintf("%s by %s: %s", id, name, answer.Body)
