@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -329,48 +328,4 @@ func TestTheCheckRefusesWhatDoesNotConform(t *testing.T) {
 	problem := `{"type":"about:blank","title":"Gone","status":410,"detail":"x","code":%q}`
 	require.NoError(t, doc.check(t, schema, fmt.Appendf(nil, problem, "gone")))
 	require.Error(t, doc.check(t, schema, fmt.Appendf(nil, problem, "other")))
-}
-
-// Whatever names a thing of another organisation, or of another candidate, is answered as if it never was.
-func TestThingsOfOthersAreNotFound(t *testing.T) {
-	w := newWorld(t)
-	_, operations := readDocument(t, w.api.Document())
-	walked := map[string]bool{}
-	for _, y := range append(tries(w), try{"get-own-report", 200, w.ann.result, "", nil, ""}) {
-		o := operations[y.op]
-		if y.want >= 400 || !strings.Contains(o.path, "{id}") && y.op != "invite" && y.op != "invite-many" {
-			continue
-		}
-		walked[y.op] = true
-		tokens := []string{w.stranger}
-		if o.candidates() {
-			tokens = []string{w.foreigner, w.gus.token}
-		}
-		for _, token := range tokens {
-			c := y.call(w, o)
-			c.token = token
-			answer := w.do(c)
-			if y.op == "list-deliveries" || y.op == "list-candidates" {
-				require.Contains(t, []int{200, 404}, answer.Code)
-				if answer.Code == 200 {
-					require.Empty(t, read[struct{ Items []any }](w.rig, answer).Items, y.op)
-				}
-				continue
-			}
-			require.Equal(t, http.StatusNotFound, answer.Code, "%s: %s", y.op, answer.Body)
-		}
-	}
-	for id, o := range operations {
-		require.True(t, walked[id] || !strings.Contains(o.path, "{id}"), id)
-	}
-	compared := w.do(call{method: http.MethodGet, path: api.Prefix + "/comparisons?challengeId=one&version=3&attempts=" + string(w.ann.attempt), token: w.stranger})
-	require.Empty(t, read[struct{ Columns []any }](w.rig, compared).Columns)
-	for _, path := range []string{"/results?attemptId=" + string(w.ann.attempt), "/audit?subject=" + string(w.ann.result)} {
-		require.Empty(t, get[struct{ Items []any }](w.rig, api.Prefix+path, w.stranger).Items, path)
-	}
-	after := get[struct {
-		Attempt struct{ State, Decision string }
-	}](w.rig, api.Prefix+"/attempts/"+string(w.ann.attempt), w.team)
-	require.Equal(t, "review", after.Attempt.State, "nothing of it was touched")
-	require.Empty(t, after.Attempt.Decision)
 }
