@@ -5,7 +5,9 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -39,6 +41,9 @@ func (a *API) recognise(ctx huma.Context, next func(huma.Context)) {
 	if err == nil {
 		err = a.may(actor, use)
 	}
+	if err == nil {
+		err = plainAddress(ctx)
+	}
 	if err != nil {
 		a.write(ctx, err)
 		return
@@ -60,6 +65,21 @@ func (a *API) recognise(ctx huma.Context, next func(huma.Context)) {
 	}
 	next(huma.WithContext(ctx, inner))
 }
+
+// plainAddress refuses an address that is not text: no database finds anything by it, and some take it amiss.
+func plainAddress(ctx huma.Context) error {
+	at := ctx.URL()
+	query, err := url.QueryUnescape(at.RawQuery)
+	switch {
+	case !plain(at.Path):
+		return platform.Errorf(platform.NotFound, "There is nothing at this address.")
+	case err != nil || !plain(query):
+		return platform.Errorf(platform.Invalid, "The query of the address is not text in UTF-8.")
+	}
+	return nil
+}
+
+func plain(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
 // actor is who has shown the token of a request.
 func (a *API) actor(ctx huma.Context) (service.Actor, error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -225,7 +226,7 @@ func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
 }
 
 func TestATokenHasItsRate(t *testing.T) {
-	r := newLimited(t, 1, 3)
+	r := newRigAt(t, filepath.Join(t.TempDir(), "assay.db"), 1, 3)
 	one, two := r.token(r.owner), r.token(r.owner)
 	look := func(token string) *httptest.ResponseRecorder {
 		return r.do(call{method: http.MethodGet, path: api.Prefix + "/queue", token: token})

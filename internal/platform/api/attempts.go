@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -67,7 +68,11 @@ func (a *API) candidates() {
 		Search   string                `query:"search" maxLength:"200" doc:"Part of name, address or reference."`
 		MinScore float64               `query:"minScore" minimum:"0" maximum:"100" doc:"Those with a score of at least this."`
 	}) (*Plain[Page[candidateRow]], error) {
-		f := platform.OverviewFilter{Stages: in.Stages, Verdict: in.Verdict, Decision: in.Decision, Search: in.Search, MinScore: atLeast(in.MinScore)}
+		score, err := atLeast(in.MinScore)
+		if err != nil {
+			return nil, err
+		}
+		f := platform.OverviewFilter{Stages: in.Stages, Verdict: in.Verdict, Decision: in.Decision, Search: in.Search, MinScore: score}
 		list, err := a.service.Candidates(ctx, actor, in.ID, f, in.Sort, in.page())
 		return paged(list, a.toRow), err
 	})
@@ -99,12 +104,15 @@ func (a *API) candidates() {
 	})
 }
 
-// atLeast is a bound that narrows nothing when it is 0.
-func atLeast(score float64) *float64 {
-	if score == 0 {
-		return nil
+// atLeast is a bound that narrows nothing when it is 0. What is no number passes every comparison of the document.
+func atLeast(score float64) (*float64, error) {
+	switch {
+	case math.IsNaN(score):
+		return nil, platform.InvalidField("minScore", "A score is from 0 to 100.")
+	case score == 0:
+		return nil, nil
 	}
-	return &score
+	return &score, nil
 }
 
 // attempt is one go of a candidate at an assessment.

@@ -34,9 +34,10 @@ func (s *scene) setPassword(email, hash string) {
 	}))
 }
 
-func newScene(t *testing.T) *scene {
+func newScene(w *world) *scene {
+	t := w.t
 	t.Helper()
-	s := &scene{world: newWorld(t)}
+	s := &scene{world: w}
 	server := httptest.NewServer(s.handler)
 	t.Cleanup(server.Close)
 	s.server = server.URL
@@ -169,8 +170,10 @@ func neverWas(id string) string {
 }
 
 // Every operation of the API is asked for by everybody. See apiRows.
-func TestWhoReachesWhatOfTheAPI(t *testing.T) {
-	s := newScene(t)
+func TestWhoReachesWhatOfTheAPI(t *testing.T) { reachOperations(newScene(newWorld(t))) }
+
+func reachOperations(s *scene) {
+	t := s.t
 	_, operations := readDocument(t, s.api.Document())
 	good := map[string]try{}
 	for _, y := range append([]try{{"get-own-report", 200, s.ann.result, "", nil, ""}, {"finish", 204, "", "", nil, s.hal.token}}, tries(s.world)...) {
@@ -291,8 +294,10 @@ func (s *scene) foreignAssessment() platform.ID {
 }
 
 // What others may not have was looked at by all of them above; nothing of it was touched.
-func TestNothingIsTouchedByOthers(t *testing.T) {
-	s := newScene(t)
+func TestNothingIsTouchedByOthers(t *testing.T) { nothingIsTouched(newScene(newWorld(t))) }
+
+func nothingIsTouched(s *scene) {
+	t := s.t
 	_, operations := readDocument(t, s.api.Document())
 	look := func() string {
 		return s.ask(s.bearer, http.MethodGet, api.Prefix+"/attempts/"+string(s.ann.attempt), nil).body +
@@ -337,8 +342,9 @@ func (s *scene) path(name string, p person) string {
 }
 
 // Every page is asked for by everybody. See pageRows.
-func TestWhoReachesWhatOfThePages(t *testing.T) {
-	s := newScene(t)
+func TestWhoReachesWhatOfThePages(t *testing.T) { reachPages(newScene(newWorld(t))) }
+
+func reachPages(s *scene) {
 	for _, line := range pageRows() {
 		p := s.people[line.of]
 		path := s.path(line.name, p)

@@ -37,9 +37,11 @@ import (
 	"github.com/assay-run/assay/internal/report/reporttest"
 )
 
-// scs.New starts a goroutine for a store in memory that auth.NewSessions does not use, and that cannot be ended.
+// scs.New starts a goroutine for a store in memory that auth.NewSessions does not use, and that cannot be ended. What colours code in
+// reports has a clock that ends itself a while after it was needed.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"),
+		goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
 }
 
 // passwords marks instead of hashing.
@@ -61,6 +63,8 @@ type rig struct {
 	blobs    *blob.Files
 	api      *api.API
 	site     *web.Web
+	box      *seal.Box
+	temp     string // where uploads are checked
 	report   []byte // of the next grading; what was measured is in evidence
 	measured []byte
 	handler  http.Handler
@@ -85,14 +89,14 @@ func (r *rig) pass(d time.Duration) {
 
 const maxUpload = 64 << 10
 
-func newRig(t *testing.T) *rig { return newLimited(t, 1e6, 1e6) }
+func newRig(t *testing.T) *rig { return newRigAt(t, filepath.Join(t.TempDir(), "assay.db"), 1e6, 1e6) }
 
-// newLimited makes one whose tokens may do so much.
-func newLimited(t *testing.T, perSecond float64, burst int) *rig {
+// newRigAt makes one on the database at an address, whose tokens may do so much.
+func newRigAt(t *testing.T, address string, perSecond float64, burst int) *rig {
 	t.Helper()
 	r := &rig{t: t, report: []byte(`{"report":true}`), measured: []byte("measured"), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	var err error
-	r.store, err = store.Open(t.Context(), store.Options{Address: filepath.Join(t.TempDir(), "assay.db"), Now: r.clock})
+	r.store, err = store.Open(t.Context(), store.Options{Address: address, Now: r.clock})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.store.Close()) })
 	r.blobs, err = blob.OpenFiles(t.TempDir(), r.now)
@@ -100,12 +104,14 @@ func newLimited(t *testing.T, perSecond float64, burst int) *rig {
 	t.Cleanup(func() { require.NoError(t, r.blobs.Close()) })
 	box, err := seal.New(bytes.Repeat([]byte{1}, seal.KeyBytes))
 	require.NoError(t, err)
+	r.box = box
+	r.temp = t.TempDir()
 	limits := intake.DefaultLimits()
 	limits.ArchiveBytes = maxUpload
 	modes := map[string]challenges.Mode{"quick": {}, "standard": {}}
 	r.service, err = service.New(service.Options{
 		Store: r.store, Blobs: r.blobs, EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, r.blobs, prefix) },
-		Passwords: passwords{}, Sealer: box, ResetKey: bytes.Repeat([]byte{7}, 32), Now: r.clock, TempDir: t.TempDir(), Intake: limits,
+		Passwords: passwords{}, Sealer: box, ResetKey: bytes.Repeat([]byte{7}, 32), Now: r.clock, TempDir: r.temp, Intake: limits,
 		Challenges: []*challenges.Challenge{
 			{ID: "one", Version: 3, Title: "One", Level: "mid", Modes: modes, Skills: []string{"streams"}, Files: fstest.MapFS{
 				"brief.md": {Data: []byte("# One\n\nDo it.\n")}, "starter/package.json": {Data: []byte(`{"name":"starter"}`)}, "starter/src/main.mjs": {Data: []byte("// begin\n")},
@@ -357,9 +363,11 @@ type world struct {
 	team, stranger, foreigner              string      // tokens
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldAt(t, filepath.Join(t.TempDir(), "assay.db")) }
+
+func newWorldAt(t *testing.T, address string) *world {
 	t.Helper()
-	w := &world{rig: newRig(t)}
+	w := &world{rig: newRigAt(t, address, 1e6, 1e6)}
 	dir := filepath.Join(t.TempDir(), "grading")
 	require.NoError(t, grading.WriteFiles(dir, reporttest.Grading(), reporttest.Blocked()))
 	var err error
