@@ -91,7 +91,7 @@ func (a *API) invitations() {
 		Body struct {
 			AssessmentID platform.ID `json:"assessmentId" maxLength:"64"`
 			Invitee      invitee     `json:"invitee"`
-			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set."`
+			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set; within 366 days."`
 			ByMail       bool        `json:"byMail,omitempty" doc:"Mail the link."`
 		}
 	}) (*Answered[invited], error) {
@@ -113,7 +113,7 @@ func (a *API) invitations() {
 		Body struct {
 			AssessmentID platform.ID `json:"assessmentId" maxLength:"64"`
 			Invitees     []invitee   `json:"invitees" minItems:"1" maxItems:"100" nullable:"false"`
-			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set."`
+			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set; within 366 days."`
 			ByMail       bool        `json:"byMail,omitempty" doc:"Mail the links."`
 		}
 	}) (*Answered[invitedList], error) {
@@ -150,7 +150,7 @@ func (a *API) inviteList() {
 	}, func(ctx context.Context, actor service.Actor, in *struct {
 		Keyed
 		AssessmentID platform.ID `query:"assessmentId" required:"true" maxLength:"64"`
-		ExpiresAt    time.Time   `query:"expiresAt" doc:"In 14 days, unless set."`
+		ExpiresAt    time.Time   `query:"expiresAt" doc:"In 14 days, unless set; within 366 days."`
 		ByMail       bool        `query:"byMail" doc:"Mail the links."`
 	}) (*Answered[invitedList], error) {
 		people, err := service.ReadList(bodyOf(ctx)) // before the transaction, which may be run again
@@ -198,7 +198,7 @@ func (a *API) oneInvitation() {
 		ByID
 		Keyed
 		Body struct {
-			ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"In 14 days, unless set."`
+			ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"In 14 days, unless set; within 366 days."`
 			ByMail    bool       `json:"byMail,omitempty" doc:"Mail the link."`
 		}
 	}) (*Answered[invited], error) {
