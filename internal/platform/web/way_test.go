@@ -205,6 +205,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		if tt.field != "" {
 			require.Contains(t, got.body, `href="#f-`+tt.field+`"`, tt.name)
 		}
+		require.NotContains(t, got.body, "assay-upload-", "%s: where files are on the server is nobody's business", tt.name)
 	}
 	require.Equal(t, http.StatusUnprocessableEntity, c.post(task+"/submissions", nil).status, "a form without files")
 	require.Equal(t, task, c.get(task+"/submissions").path, "whoever loads the page again is led back")
