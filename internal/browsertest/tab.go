@@ -58,7 +58,7 @@ func (p *Tab) note(ev any) {
 	problem := func(format string, args ...any) { p.problems = append(p.problems, fmt.Sprintf(format, args...)) }
 	switch e := ev.(type) {
 	case *cdplog.EventEntryAdded:
-		if e.Entry.Level != cdplog.EntryLevelVerbose {
+		if e.Entry.Level == cdplog.EntryLevelError || e.Entry.Level == cdplog.EntryLevelWarning {
 			problem("%s: %s (%s)", e.Entry.Level, e.Entry.Text, e.Entry.URL)
 		}
 	case *runtime.EventExceptionThrown:
