@@ -221,7 +221,7 @@ func (s *stage) started(link string) *browsertest.Tab {
 	p.Open(link)
 	p.Click("#f-consent", "")
 	p.Follow("button", "Start")
-	p.Text("Time left for all tasks")
+	p.Text("Read the whole brief")
 	return p
 }
 

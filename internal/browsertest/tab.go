@@ -109,7 +109,8 @@ type Look struct {
 	Touch    bool // a phone: no mouse
 }
 
-// See changes how the tab is looked at, for the pages that are opened from now on.
+// See changes how the tab is looked at, for the pages that are opened from now on. Nothing moves on them: what is looked at is where
+// it will stay.
 func (p *Tab) See(l Look) {
 	p.t.Helper()
 	scheme := "light"
@@ -117,7 +118,7 @@ func (p *Tab) See(l Look) {
 		scheme = "dark"
 	}
 	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
 	require.NoError(p.t, err)
 	_, err = chromedp.Call(p.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: l.NoScript})
 	require.NoError(p.t, err)
