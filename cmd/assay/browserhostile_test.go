@@ -146,7 +146,7 @@ func (s *stage) hostileList(team *browsertest.Tab, assessment string) {
 	team.Open(assessment + "/invite")
 	team.Attach("#f-csv", list)
 	team.Follow("button", "Check and invite")
-	team.Text("4 things need mending in the file", "Nobody was invited.")
+	team.Text("4 lines of the file need mending", "Nobody was invited.")
 	s.harmless(team)
 }
 

@@ -145,7 +145,9 @@ func (w *Worker) ID() platform.ID { return w.id }
 // over, or hard is done, they are stopped and given back to the queue. It returns when all has ended; an error says that
 // it could not begin, or that something would not end.
 func (w *Worker) Run(ctx, hard context.Context) error {
-	if err := w.seen(ctx, false); err != nil {
+	if err := w.seen(ctx, false); ctx.Err() != nil {
+		return nil // told to end before it had begun
+	} else if err != nil {
 		return err
 	}
 	lasting := context.WithoutCancel(ctx)
