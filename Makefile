@@ -3,11 +3,13 @@
 # Versions of the tools; a change installs the new one.
 GOLANGCI_LINT := 2.15.0
 GOTESTSUM     := 1.13.0
+AXE_CORE      := 4.14.1
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 TOOLS   := .tools
 LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 SUM     := $(TOOLS)/gotestsum-$(GOTESTSUM)
+AXE     := $(TOOLS)/axe-core-$(AXE_CORE)/axe.min.js
 
 .PHONY: help build downloads setup demo test lint tools docs fmt fuzz bench e2e-cgroup2 clean
 
@@ -53,7 +55,7 @@ bench: build ## compare the figures of Assay with known truth on this machine; b
 e2e-cgroup2: build ## run the end-to-end tests in a virtual machine with cgroup version 2
 	@scripts/e2e-cgroup2
 
-tools: $(LINT) $(SUM) ## install the pinned tools into .tools
+tools: $(LINT) $(SUM) $(AXE) ## install the pinned tools into .tools
 
 $(LINT):
 	@echo "installing golangci-lint $(GOLANGCI_LINT)"
@@ -66,6 +68,15 @@ $(SUM):
 	@rm -f $(TOOLS)/gotestsum*
 	@CGO_ENABLED=0 GOBIN=$(CURDIR)/$(TOOLS) go install gotest.tools/gotestsum@v$(GOTESTSUM)
 	@mv $(TOOLS)/gotestsum $@
+
+# What the browser tests find violations of accessibility with. It is under the MPL 2.0 and no part of the repository.
+$(AXE):
+	@echo "installing axe-core $(AXE_CORE)"
+	@rm -rf $(TOOLS)/axe-core*
+	@mkdir -p $(TOOLS)/axe-core
+	@npm pack --silent --pack-destination $(TOOLS)/axe-core axe-core@$(AXE_CORE) >/dev/null
+	@tar -xzf $(TOOLS)/axe-core/axe-core-$(AXE_CORE).tgz -C $(TOOLS)/axe-core --strip-components 1 package/axe.min.js package/LICENSE
+	@mv $(TOOLS)/axe-core $(@D) && touch $@
 
 clean: ## remove what make has made here; images and data sets stay (assay clean removes them)
 	@rm -rf bin .test

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -86,7 +87,20 @@ func (b *briefs) html(c *challenges.Challenge) (template.HTML, error) {
 	if err := b.markdown.Convert(source, &made); err != nil {
 		return "", fmt.Errorf("make page of brief %s: %w", c.ID, err)
 	}
-	out := template.HTML(b.policy.SanitizeBytes(made.Bytes())) //nolint:gosec // it was just made safe
+	out := template.HTML(accessible(b.policy.Sanitize(made.String()))) //nolint:gosec // it was just made safe
 	b.made[key] = out
 	return out, nil
+}
+
+var (
+	emptyHead = regexp.MustCompile(`<thead>\s*<tr>\s*(?:<th[^>]*></th>\s*)+</tr>\s*</thead>`)
+	emptyCell = regexp.MustCompile(`<th( [^>]*)?></th>`)
+)
+
+// accessible mends what Markdown cannot say, in HTML that has gone through the policy: a column without a name has no heading, and
+// code that is wider than the page can be scrolled with the keyboard.
+func accessible(html string) string {
+	html = emptyHead.ReplaceAllString(html, "")
+	html = emptyCell.ReplaceAllString(html, "<td$1></td>")
+	return strings.ReplaceAll(html, "<pre>", `<pre tabindex="0">`)
 }

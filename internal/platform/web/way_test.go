@@ -142,6 +142,9 @@ func TestDownloads(t *testing.T) {
 	require.NotContains(t, page.body, "javascript:")
 	require.NotContains(t, page.body, "onclick")
 	require.Contains(t, page.body, `<a href="https://example.org/x" rel="nofollow noreferrer">a link</a>`)
+	require.Contains(t, page.body, `<pre tabindex="0"><code>node main.mjs`)
+	require.Regexp(t, `<th align="right">a</th>\s*<td></td>`, page.body, "a column without a name has no heading")
+	require.Equal(t, 1, strings.Count(page.body, "<thead>"), "nor has a table of such")
 	brief := c.get(base + "/work/one/brief").ok(t)
 	require.Contains(t, brief.body, "# The first challenge")
 	require.Contains(t, brief.header.Get("Content-Disposition"), "attachment")
@@ -205,6 +208,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		if tt.field != "" {
 			require.Contains(t, got.body, `href="#f-`+tt.field+`"`, tt.name)
 		}
+		require.NotContains(t, got.body, "assay-upload-", "%s: where files are on the server is nobody's business", tt.name)
 	}
 	require.Equal(t, http.StatusUnprocessableEntity, c.post(task+"/submissions", nil).status, "a form without files")
 	require.Equal(t, task, c.get(task+"/submissions").path, "whoever loads the page again is led back")

@@ -30,7 +30,8 @@ type Options struct {
 	HTTP httpbase.Options
 	// URL is the address under which people reach the server, without a slash at its end.
 	URL string
-	// Mailed says that a mail server delivers invitations. Otherwise links are shown, to be handed over.
+	// Mailed says that a mail server delivers what is mailed. Otherwise mails lie in a folder of the operator's, and links are
+	// to be handed over.
 	Mailed bool
 	// NeedsCode says that setting up asks for the code in the server's log.
 	NeedsCode bool
