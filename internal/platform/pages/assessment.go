@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"slices"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -45,6 +46,13 @@ func (Assessment) Stages() []platform.Stage { return platform.Stages() }
 func (Assessment) Sorts() []platform.OverviewSort {
 	return []platform.OverviewSort{platform.ByInvited, platform.ByHandedIn, platform.ByScore, platform.ByName}
 }
+
+// Narrowed says whether the list is filtered, so that candidates may be missing from it.
+func (a Assessment) Narrowed() bool {
+	return slices.ContainsFunc(narrowing(), func(field string) bool { return a.Filter.Form.Values[field] != "" })
+}
+
+func narrowing() []string { return []string{"q", "stage", "verdict", "decision", "min"} }
 
 // CandidateRow is a candidate in the list.
 type CandidateRow struct {

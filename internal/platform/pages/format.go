@@ -59,6 +59,9 @@ func intervalText(f Figure) string {
 	return fmt.Sprintf("%.0f–%.0f", low, high)
 }
 
+// eitherSide says that the pass mark lies within the interval: graded again, the score could fall on its other side.
+func eitherSide(f Figure, mark float64) bool { return f.Low < mark && mark <= f.High }
+
 // percent is a place on a scale of 0…100, for an attribute of SVG.
 func percent(v float64) string {
 	if math.IsNaN(v) {
@@ -77,11 +80,30 @@ func moment(f framed, at time.Time, layout, kind string) template.HTML {
 		at.UTC().Format(time.RFC3339), kind, html.EscapeString(local.Format(layout))))
 }
 
+// when is a time to the minute. The year of today is left out.
 func when(f framed, at time.Time) template.HTML {
-	return moment(f, at, "2 Jan 2006, 15:04 MST", "minute")
+	if thisYear(f, at) {
+		return moment(f, at, "2 Jan, 15:04 MST", "minute")
+	}
+	return moment(f, at, "2 Jan 2006, 15:04 MST", "yearminute")
 }
 
-func day(f framed, at time.Time) template.HTML { return moment(f, at, "2 January 2006", "day") }
+// stamp is a time to the second, whole.
+func stamp(f framed, at time.Time) template.HTML {
+	return moment(f, at, "2 Jan 2006, 15:04:05 MST", "second")
+}
+
+// day is a date. The year of today is left out.
+func day(f framed, at time.Time) template.HTML {
+	if thisYear(f, at) {
+		return moment(f, at, "2 January", "day")
+	}
+	return moment(f, at, "2 January 2006", "yearday")
+}
+
+func thisYear(f framed, at time.Time) bool {
+	return at.In(f.zone()).Year() == f.now().In(f.zone()).Year()
+}
 
 // parts of a length of time that is shown: the largest two that matter.
 const (

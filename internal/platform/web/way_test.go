@@ -82,7 +82,7 @@ func (b *bench) review(team *browser, assessment string) {
 	require.Len(t, attempts, 2)
 	compared := team.get(assessment + "/compare?attempt=" + attempts[0][1] + "&attempt=" + attempts[1][1]).ok(t)
 	require.Contains(t, compared.body, "The loop stays free")
-	require.Contains(t, compared.body, "event-loop")
+	require.Contains(t, compared.body, "event loop")
 	require.Contains(t, compared.body, "Clear difference")
 
 	candidate := regexp.MustCompile(`/candidates/inv_[0-9a-z]+`).FindString(list.body)
