@@ -173,6 +173,16 @@ type ComparedRow struct {
 	Apart bool
 }
 
+// Same says that nobody differs: each cell has the same interval.
+func (r ComparedRow) Same() bool {
+	for _, c := range r.Cells {
+		if c == nil || intervalText(*c) != intervalText(*r.Cells[0]) {
+			return false
+		}
+	}
+	return len(r.Cells) > 1
+}
+
 // Candidate is one candidate's way through an assessment, for the team.
 type Candidate struct {
 	Frame

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/report"
@@ -16,6 +18,20 @@ import (
 // oneLine makes text of others safe to show on one line: what reorders, hides or controls is shown as a symbol.
 func oneLine(s string) string {
 	return strings.NewReplacer("\n", "␊", "\t", " ").Replace(report.Visible(s))
+}
+
+// sentence is what a check says, as a sentence: programs begin in lower case and end without a stop.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if last, _ := utf8.DecodeLastRuneInString(s); !strings.ContainsRune(".?!…:", last) {
+		s += "."
+	}
+	return s
 }
 
 // isolated is oneLine in an element of its own, so that a name in another direction does not turn what stands around it.
@@ -57,6 +73,17 @@ func intervalText(f Figure) string {
 		return strconv.FormatFloat(low, 'f', 0, 64)
 	}
 	return fmt.Sprintf("%.0f–%.0f", low, high)
+}
+
+// figView is a score with its interval; the interval is left out where it says the same as the score.
+type figView struct{ Score, Interval string }
+
+func fig(f Figure, mark float64) figView {
+	v := figView{Score: scoreText(f.Score, mark), Interval: intervalText(f)}
+	if v.Interval == v.Score {
+		v.Interval = ""
+	}
+	return v
 }
 
 // eitherSide says that the pass mark lies within the interval: graded again, the score could fall on its other side.

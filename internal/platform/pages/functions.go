@@ -19,9 +19,9 @@ func (p *Pages) functions() template.FuncMap {
 		// texts
 		"t": p.texts.text, "n": p.texts.count, "rich": p.texts.rich,
 		// text of others
-		"s": isolated, "plain": oneLine, "lines": report.Visible,
+		"s": isolated, "sentence": sentence, "plain": oneLine, "lines": report.Visible,
 		// figures
-		"whole": whole, "bytes": bytesText, "num": number, "score": scoreText, "interval": intervalText, "either": eitherSide,
+		"whole": whole, "bytes": bytesText, "num": number, "score": scoreText, "interval": intervalText, "either": eitherSide, "fig": fig,
 		"span": p.span, "ago": p.ago, "when": when, "stamp": stamp, "day": day, "scale": p.scale,
 		// links
 		"url": Path, "asset": p.AssetPath, "next": next,
@@ -29,9 +29,9 @@ func (p *Pages) functions() template.FuncMap {
 		"input": p.input, "value": Form.value, "wrong": Form.wrong, "list": list,
 		"may":  func(f framed, role platform.Role) bool { return f.role().May(role) },
 		"nav":  nav,
-		"tone": tone, "has": has, "skill": skill, "meaning": meaning, "details": details, "detail": p.detail,
+		"tone": tone, "has": has, "skill": skill, "did": p.did, "tool": p.tool, "meaning": meaning, "details": details, "detail": p.detail,
 		// what a part of a page needs
-		"sides": sides, "sortable": sortable, "row": candidateRow, "upload": upload, "ownrun": ownRun,
+		"sides": sides, "sortable": sortable, "row": candidateRow, "upload": upload, "ownrun": ownRun, "runs": runs,
 	}
 }
 
@@ -41,6 +41,23 @@ func has(items []string, item string) bool { return slices.Contains(items, item)
 
 // skill is the name of a skill: its id in words, as the challenges write it.
 func skill(id string) string { return strings.ReplaceAll(id, "-", " ") }
+
+// did is what an entry of the audit log says in words; empty: only its code is known.
+func (p *Pages) did(action string) string {
+	words, err := p.texts.text("did." + action)
+	if err != nil {
+		return ""
+	}
+	return words
+}
+
+// tool is the kind of machine that a program is for, in words where they are known.
+func (p *Pages) tool(t Tool) string {
+	if words, err := p.texts.text("tool." + t.Platform); err == nil && t.Name == t.Platform {
+		return words
+	}
+	return t.Name
+}
 
 // meaning is what a reason code says to who is not an engineer; empty: the code is not known.
 func meaning(code string) string {
@@ -162,7 +179,7 @@ type inputView struct {
 // input makes a field. Its label is the text "field.<name>" unless label=… says otherwise; options are "type=email",
 // "required", "narrow", "rows=5", "hint=<key>" and so on.
 func (p *Pages) input(f Form, name string, options ...string) (inputView, error) {
-	in := inputView{ID: "f-" + name, Name: name, Type: "text", Value: f.Values[name], Error: oneLine(f.Errors[name])}
+	in := inputView{ID: "f-" + name, Name: name, Type: "text", Value: f.Values[name], Error: oneLine(sentence(f.Errors[name]))}
 	label := "field." + name
 	for _, o := range options {
 		k, v, _ := strings.Cut(o, "=")

@@ -74,6 +74,26 @@ func upload(w Work, kind string) uploadView {
 	return v
 }
 
+// runsView are the submissions of one kind.
+type runsView struct {
+	Work
+	Place string // the id of the list
+	Of    []Submission
+}
+
+func runs(w Work, kind string) runsView {
+	v := runsView{Work: w, Place: "runs"}
+	if kind == "final" {
+		v.Place = "finals"
+	}
+	for _, s := range w.Submissions {
+		if string(s.Kind) == kind {
+			v.Of = append(v.Of, s)
+		}
+	}
+	return v
+}
+
 // ownRunView is a submission as its candidate sees it.
 type ownRunView struct {
 	Frame        Frame

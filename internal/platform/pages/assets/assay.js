@@ -165,7 +165,7 @@ function sums() {
     const show = () => {
       const chosen = boxes.filter((b) => b.checked);
       const minutes = chosen.reduce((sum, b) => sum + Number(b.dataset.minutes), 0);
-      el.textContent = el.dataset.sum.replace('#n', chosen.length).replace('#m', minutes);
+      el.textContent = chosen.length === 0 ? '' : el.dataset.sum.replace('#n', chosen.length).replace('#m', minutes);
     };
     for (const b of boxes) b.addEventListener('change', show);
     show();
