@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"slices"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -45,6 +46,13 @@ func (Assessment) Stages() []platform.Stage { return platform.Stages() }
 func (Assessment) Sorts() []platform.OverviewSort {
 	return []platform.OverviewSort{platform.ByInvited, platform.ByHandedIn, platform.ByScore, platform.ByName}
 }
+
+// Narrowed says whether the list is filtered, so that candidates may be missing from it.
+func (a Assessment) Narrowed() bool {
+	return slices.ContainsFunc(narrowing(), func(field string) bool { return a.Filter.Form.Values[field] != "" })
+}
+
+func narrowing() []string { return []string{"q", "stage", "verdict", "decision", "min"} }
 
 // CandidateRow is a candidate in the list.
 type CandidateRow struct {
@@ -163,6 +171,16 @@ type ComparedRow struct {
 	Cells  []*Figure
 	// Apart says that the intervals of at least two candidates do not touch; else the difference may be noise.
 	Apart bool
+}
+
+// Same says that nobody differs: each cell has the same interval.
+func (r ComparedRow) Same() bool {
+	for _, c := range r.Cells {
+		if c == nil || intervalText(*c) != intervalText(*r.Cells[0]) {
+			return false
+		}
+	}
+	return len(r.Cells) > 1
 }
 
 // Candidate is one candidate's way through an assessment, for the team.
