@@ -439,10 +439,14 @@ func TestANameThatIsTurnedInside(t *testing.T) {
 	endpoint := r.endpoint("https://example.com:" + at.Port() + "/hook")
 	r.emit()
 	require.Equal(t, 1, r.deliver())
-	require.Equal(t, platform.SendDone, r.log(endpoint)[0].State, r.log(endpoint)[0].LastError)
+	first := r.log(endpoint)[0]
+	require.Equal(t, platform.SendDone, first.State, first.LastError)
 	r.emit()
 	require.Equal(t, 1, r.deliver())
 	d := r.log(endpoint)[0]
+	if d.ID == first.ID { // the clock stands, so either may be the newer one
+		d = r.log(endpoint)[1]
+	}
 	require.Equal(t, []any{platform.SendPending, 0}, []any{d.State, d.LastStatus})
 	require.Equal(t, "The address leads into a network that nothing is sent to. Use a public one.", d.LastError)
 	require.Len(t, r.hits(), 1)
