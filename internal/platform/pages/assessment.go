@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -169,7 +170,7 @@ type ComparedRow struct {
 	Title  string
 	Weight float64 // points of the criterion; 0: not shown
 	Cells  []*Figure
-	// Apart says that the intervals of at least two candidates do not touch; else the difference may be noise.
+	// Apart says that at least two candidates differ by something that matters, and that their intervals do not touch.
 	Apart bool
 }
 
@@ -181,6 +182,22 @@ func (r ComparedRow) Same() bool {
 		}
 	}
 	return len(r.Cells) > 1
+}
+
+// CloseBy is from which difference on, of 100, figures are not called close: intervals say how sure a figure is, not whether
+// it matters.
+const CloseBy = 5
+
+// Close says that nobody is far from anybody, whether intervals touch or not.
+func (r ComparedRow) Close() bool {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, c := range r.Cells {
+		if c == nil {
+			return false
+		}
+		low, high = min(low, c.Score), max(high, c.Score)
+	}
+	return len(r.Cells) > 1 && high-low < CloseBy
 }
 
 // Candidate is one candidate's way through an assessment, for the team.
