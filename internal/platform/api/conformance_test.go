@@ -23,6 +23,8 @@ type document struct {
 	Components struct {
 		Schemas map[string]any `json:"schemas"`
 	} `json:"components"`
+
+	compiled map[string]*jsonschema.Schema // by their text
 }
 
 type operation struct {
@@ -46,7 +48,7 @@ func (o operation) candidates() bool { _, ok := o.Security[0]["invitation"]; ret
 
 func readDocument(t *testing.T, raw []byte) (document, map[string]operation) {
 	t.Helper()
-	var doc document
+	doc := document{compiled: map[string]*jsonschema.Schema{}}
 	require.NoError(t, json.Unmarshal(raw, &doc))
 	byID := map[string]operation{}
 	for path, methods := range doc.Paths {
@@ -67,6 +69,20 @@ func (d document) fits(t *testing.T, schema any, text []byte, what string) {
 
 func (d document) check(t *testing.T, schema any, text []byte) error {
 	t.Helper()
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	return d.compile(t, schema).Validate(value)
+}
+
+func (d document) compile(t *testing.T, schema any) *jsonschema.Schema {
+	t.Helper()
+	key, err := json.Marshal(schema)
+	require.NoError(t, err)
+	if there := d.compiled[string(key)]; there != nil {
+		return there
+	}
 	raw, err := json.Marshal(map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": d.Components.Schemas, "allOf": []any{schema},
 	})
@@ -77,13 +93,10 @@ func (d document) check(t *testing.T, schema any, text []byte) error {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	require.NoError(t, c.AddResource("mem:///schema.json", parsed))
-	compiled, err := c.Compile("mem:///schema.json")
+	out, err := c.Compile("mem:///schema.json")
 	require.NoError(t, err)
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	return compiled.Validate(value)
+	d.compiled[string(key)] = out
+	return out
 }
 
 // conforms checks an answer against what the document says of the operation.
