@@ -196,7 +196,7 @@ func (a *app) serveSettings(listen, data string) (serveSettings, error) {
 		set.DataDir = data
 	}
 	if set.DataDir == "" {
-		set.DataDir = filepath.Join(a.defaultDir("XDG_DATA_HOME", ".local/share", "/var/lib/assay"), "server")
+		set.DataDir = a.serveDir()
 	}
 	for _, text := range v.list("ASSAY_PROXIES") {
 		p, err := netip.ParsePrefix(text)
@@ -220,6 +220,11 @@ func (a *app) serveSettings(listen, data string) (serveSettings, error) {
 		v.err = set.settleKeys(v)
 	}
 	return set, v.err
+}
+
+// serveDir is the folder of an installation unless another one is named.
+func (a *app) serveDir() string {
+	return filepath.Join(a.defaultDir("XDG_DATA_HOME", ".local/share", "/var/lib/assay"), "server")
 }
 
 // check looks for settings that cannot be together.

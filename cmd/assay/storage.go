@@ -24,6 +24,8 @@ type storage struct {
 	database string
 	blobs    string         // a folder, or s3://BUCKET/PREFIX
 	bucket   blob.S3Options // of object storage; without a bucket files are in the folder
+	// dir is where both are unless something else is said; empty: ASSAY_DATA_DIR, or nowhere.
+	dir string
 }
 
 // flags adds the flags that name it.
@@ -66,7 +68,10 @@ func readSecret(file, setting string) (string, error) {
 
 // settle completes it from the environment, which names things as `assay serve` has them.
 func (s *storage) settle(a *app) (err error) {
-	dir, _ := a.env("ASSAY_DATA_DIR")
+	dir := s.dir
+	if dir == "" {
+		dir, _ = a.env("ASSAY_DATA_DIR")
+	}
 	if s.database == "" {
 		if s.database, err = a.secret("ASSAY_DATABASE"); err != nil {
 			return err
@@ -151,21 +156,28 @@ func (s *storage) open(ctx context.Context, a *app) (_ *openStorage, err error) 
 	if d.queue, err = queue.Open(ctx, queue.Options{Store: d.store, Log: a.logAt(slog.LevelWarn)}); err != nil {
 		return nil, err
 	}
+	var closeFiles func() error
+	if d.blobs, closeFiles, err = s.openBlobs(ctx); err != nil {
+		return nil, err
+	}
+	d.close = func() error { return errors.Join(closeFiles(), d.store.Close()) }
+	return d, nil
+}
+
+// openBlobs opens the files. The caller calls close.
+func (s *storage) openBlobs(ctx context.Context) (_ blob.Store, close func() error, err error) {
 	if s.bucket.Bucket != "" {
 		bucket, err := blob.OpenS3(ctx, s.bucket)
 		if err != nil {
-			return nil, faultf("See that the storage runs, and that the bucket exists.", "%w", err)
+			return nil, nil, faultf("See that the storage runs, and that the bucket exists.", "%w", err)
 		}
-		d.blobs = bucket
-		return d, nil
+		return bucket, func() error { return nil }, nil
 	}
 	files, err := blob.OpenFiles(s.blobs, time.Now())
 	if err != nil {
-		return nil, usagef("Choose a folder that you can write to with --blobs.", "%w", err)
+		return nil, nil, usagef("Choose a folder that you can write to with --blobs.", "%w", err)
 	}
-	d.blobs = files
-	d.close = func() error { return errors.Join(files.Close(), d.store.Close()) }
-	return d, nil
+	return files, files.Close, nil
 }
 
 // logAt is the log of what runs for long, from a level on: for people on a terminal, in JSON elsewhere.

@@ -247,7 +247,7 @@ func (s *Service) Withdraw(ctx context.Context, a Actor) error {
 // invitation has ended.
 func (s *Service) EraseOwn(ctx context.Context, a Actor) error {
 	return s.do(ctx, a, CandidateErase, func(w *work) error {
-		w.about(w.invitation.CandidateID, nil)
+		w.about(w.invitation.CandidateID, platform.ErasedInvitation{Invitation: w.invitation.ID})
 		return w.EraseInvitation(ctx, w.org, w.invitation.ID)
 	})
 }

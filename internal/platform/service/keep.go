@@ -100,6 +100,6 @@ func (s *Service) erase(ctx context.Context, ref store.Ref) error {
 		if err := w.EraseInvitation(ctx, ref.Org, ref.ID); err != nil {
 			return err
 		}
-		return w.Audit(ctx, ref.Org, platform.AuditEntry{Actor: w.actor.Identity(), Action: "retention.erase", Subject: ref.ID})
+		return w.Audit(ctx, ref.Org, platform.AuditEntry{Actor: w.actor.Identity(), Action: platform.ActionEraseDue, Subject: ref.ID})
 	})
 }
