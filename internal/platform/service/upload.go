@@ -153,6 +153,9 @@ func (u *upload) Read(p []byte) (int, error) {
 func (s *Service) check(ctx context.Context, path string, up Upload) (platform.Intake, error) {
 	sub, err := intake.Open(ctx, path, intake.Options{Name: safeName(up.FileName), Challenge: up.ChallengeID, TempDir: s.tempDir, Limits: s.intake})
 	if refused := (*intake.Error)(nil); errors.As(err, &refused) {
+		if refused.Entry == path { // ours is nobody's business
+			refused.Entry = safeName(up.FileName)
+		}
 		return platform.Intake{Problem: refused.Error()}, nil
 	}
 	if err != nil {

@@ -110,6 +110,17 @@ func (s *Store) Ready(ctx context.Context) error {
 // Databases are the pools, for what brings its own SQL: a job engine, a backup. They are the same on PostgreSQL.
 func (s *Store) Databases() (write, read *sql.DB) { return s.write, s.read }
 
+// Scrub makes what was erased leave the files of SQLite: until then it is in the log of the newest changes. done is false when
+// somebody who reads stood in the way. On PostgreSQL that is for the server's own housekeeping.
+func (s *Store) Scrub(ctx context.Context) (done bool, err error) {
+	if s.dialect == postgres {
+		return true, nil
+	}
+	var busy, pages, moved int
+	err = s.write.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
+	return busy == 0, failed("scrub database", err)
+}
+
 // Postgres says whether the data are in PostgreSQL.
 func (s *Store) Postgres() bool { return s.dialect == postgres }
 
