@@ -101,7 +101,10 @@ func (p *platformParts) openService() error {
 	p.service, err = service.New(service.Options{
 		Store: p.data.store, Blobs: p.data.blobs, Queue: p.data.queue, Challenges: p.challenges, Passwords: passwords, Sealer: p.box, ResetKey: resetKey,
 		EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, p.data.blobs, prefix) },
-		SetUpToken:  p.set.SetUpCode, TempDir: p.set.uploads(), PlainEndpoints: p.set.WebhookPlain,
+		ListFolder: func(ctx context.Context, prefix string, do func(string, time.Time) error) error {
+			return p.data.blobs.Walk(ctx, prefix, func(i blob.Info) error { return do(i.Key, i.At) })
+		},
+		SetUpToken: p.set.SetUpCode, TempDir: p.set.uploads(), PlainEndpoints: p.set.WebhookPlain,
 	})
 	return err
 }

@@ -123,13 +123,17 @@ func (c *console) String() string {
 	return c.text.String()
 }
 
-// serving runs a server on a folder until end is called; base is its address, and out what it writes for its operator.
+// serving runs a server on a folder until end is called; base is its address, and out what it writes for its operator. Without a grader
+// it has no worker.
 func serving(t *testing.T, dir string, slots int, grader worker.Grader) (out *console, base string, end func()) {
 	t.Helper()
 	out = &console{}
 	a := &app{second: &secondSignal{told: make(chan struct{})}, stdio: stdio{out: out, err: io.Discard}, env: environmentOf(
 		"ASSAY_DATA_DIR", dir, "ASSAY_WEBHOOK_NETWORKS", "127.0.0.1/32", "ASSAY_WEBHOOK_PLAIN", "on",
 	)}
+	if grader == nil {
+		a.env = environmentOf("ASSAY_DATA_DIR", dir, "ASSAY_WORKER", "off")
+	}
 	a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
 		return inProcess{Slots: slots, Ready: func(context.Context) error { return nil }, Grader: grader}, nil
 	}

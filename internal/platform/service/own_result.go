@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -165,16 +164,33 @@ type OwnData struct {
 	Audit       []platform.AuditEntry // what the candidate did
 }
 
-// ExportOwn writes everything that is kept of the invitation, as JSON.
+// ExportOwn writes everything that is kept of the invitation, as JSON, with what was handed in and the reports that its candidate may
+// see in base64 at its end. When it fails in the middle, what was written is not whole.
 func (s *Service) ExportOwn(ctx context.Context, a Actor, to io.Writer) error {
+	var files []platform.Blob
 	data, err := run(ctx, s, a, CandidateExport, func(w *work) (OwnData, error) {
 		w.about(w.invitation.CandidateID, nil)
-		return w.ownData(ctx)
+		data, err := w.ownData(ctx)
+		if err != nil {
+			return data, err
+		}
+		files = archives(data.Submissions)
+		for _, own := range data.Results {
+			if !own.Report {
+				continue
+			}
+			r, err := w.Result(ctx, w.org, own.ID)
+			if err != nil {
+				return data, err
+			}
+			files = append(files, r.Report, r.Evidence)
+		}
+		return data, nil
 	})
 	if err != nil {
 		return err
 	}
-	return writeJSON(to, data)
+	return s.writeExport(ctx, to, data, files)
 }
 
 // ownData takes what belongs to this invitation from all that is kept of the candidate: a link opens one invitation.
@@ -228,13 +244,4 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 		}
 	}
 	return out, nil
-}
-
-func writeJSON(to io.Writer, what any) error {
-	encoder := json.NewEncoder(to)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(what); err != nil {
-		return fmt.Errorf("write export: %w", err)
-	}
-	return nil
 }

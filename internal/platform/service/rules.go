@@ -52,7 +52,7 @@ const (
 	Undecide          UseCase = "attempt.undecide"
 	ReadQueue         UseCase = "queue.read"
 	ExportCandidate   UseCase = "candidate.export"
-	EraseCandidate    UseCase = "candidate.erase"
+	EraseCandidate    UseCase = platform.ActionErase
 
 	CandidateOpen     UseCase = "invitation.open"
 	CandidateLook     UseCase = "invitation.look"
@@ -64,7 +64,7 @@ const (
 	CandidateReport   UseCase = "own_report.view"
 	CandidateExport   UseCase = "own_data.export"
 	CandidateWithdraw UseCase = "invitation.withdraw"
-	CandidateErase    UseCase = "own_data.erase"
+	CandidateErase    UseCase = platform.ActionEraseOwn
 
 	HouseKeep UseCase = "installation.keep"
 )

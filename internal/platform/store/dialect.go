@@ -37,7 +37,8 @@ func (s *Store) openSQLite(opts Options) error {
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	pragmas := []string{"journal_mode(WAL)", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(NORMAL)"}
+	// What is erased is overwritten: SQLite would leave it where it was until the place is used again.
+	pragmas := []string{"journal_mode(WAL)", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(NORMAL)", "secure_delete(1)"}
 	if s.write, err = openFile(opts.Address, url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}); err != nil {
 		return err
 	}
