@@ -125,7 +125,7 @@ func (s *stage) seen(p *browsertest.Tab, look browsertest.Look, addresses []stri
 	for _, address := range addresses {
 		p.Open(address)
 		assert.Empty(s.t, p.Violations(), "%s, %+v", address, look)
-		assert.LessOrEqual(s.t, p.Width(), int(look.Width), address)
+		assert.Empty(s.t, p.Overflow(), "%s, %+v", address, look)
 		assert.Empty(s.t, p.FocusProblems(), "%s, %+v", address, look)
 		s.quiet(p)
 	}

@@ -38,7 +38,7 @@ func TestHostileTextsInABrowser(t *testing.T) {
 	links := map[string]string{"Ann": s.invited(team, assessment, "Ann"+markup, "ann@x.example")}
 	s.hostileMail()
 	s.hostileList(team, assessment)
-	links["Bob"] = s.invited(team, assessment, strings.Repeat("W", 250), "bob@x.example")
+	links["Bob"] = s.invited(team, assessment, strings.Repeat("W", 190), "bob@x.example")
 
 	ann := s.tab()
 	ann.Open(links["Ann"])
@@ -94,7 +94,7 @@ func (s *stage) harmless(p *browsertest.Tab) {
 	assert.Equal(t, "undefined", browsertest.Eval[string](p, `typeof window.pwned`), where)
 	assert.Zero(t, browsertest.Eval[int](p, `document.querySelectorAll('img, iframe, object, embed, script:not([src])').length
 		- (self.origin === 'null' ? document.querySelectorAll('script:not([src])').length : 0)`), "%s: elements that nobody of us has put there", where)
-	assert.LessOrEqual(t, p.Width(), int(s.look.Width), where)
+	assert.Empty(t, p.Overflow(), where)
 	assert.Zero(t, browsertest.Eval[int](p, `(document.body.innerText.match(/[\u202a-\u202e\u2066-\u2069\u0000-\u0008\u000e-\u001f]/g) ?? []).length`), "%s: signs that turn or control text", where)
 	s.quiet(p, "422")
 }
