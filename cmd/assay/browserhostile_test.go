@@ -32,6 +32,7 @@ func hostileReport(attack string) *grading.Report {
 
 // Nothing that others have typed, packed or printed acts on a page, breaks its layout, or gets into a mail's header.
 func TestHostileTextsInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, browsertest.Look{Width: 320})
 	team := s.owner("Acme"+markup, "Olga"+markup)
 	assessment := s.assessment(team, "Backend"+markup, strings.Repeat("Unbreakable", 8)+markup, markup+"\n\n\nBcc: x@evil.example\nhttps://evil.example/i/assay_inv_x")
@@ -159,20 +160,24 @@ func (s *stage) hostileUploads(p *browsertest.Tab) {
 	upload(p, false, wrong)
 	p.Text("One thing needs mending")
 	s.harmless(p)
+	task := browsertest.Eval[string](p, `location.href.split('?')[0]`)
+	answers := map[bool]int{}
 	for _, name := range []string{markup, "a\u202egnp.mjs", "a\nBcc: b.mjs", "../../" + markup, strings.Repeat("W", 200)} {
+		p.Open(task)
 		files := workFiles("hostile")
-		files["src/"+strings.ReplaceAll(name, "src", "s")] = "export {};\n"
+		files["src/"+name] = "export {};\n"
 		upload(p, false, archiveOf(t, "work.zip", files))
 		// It is refused or taken: both must be a page that says so.
-		p.Until(`document.querySelector('.problems') !== null || document.querySelector('.notice') !== null`, "there is an answer")
-		p.Until(`document.readyState === 'complete'`, "the page is there")
+		p.Until(`document.querySelector('.problems') !== null || document.querySelector('.notice') !== null && document.readyState === 'complete'`, "there is an answer")
+		taken := browsertest.Eval[bool](p, `document.querySelector('.notice') !== null`)
+		answers[taken]++
 		s.harmless(p)
-		p.Open(browsertest.Eval[string](p, `location.href.split('?')[0]`))
-		s.harmless(p)
+		if taken {
+			s.grading().end()
+		}
 	}
-	for len(s.begun) > 0 {
-		s.grading().end()
-	}
+	require.Positive(t, answers[true], "something is taken")
+	require.Positive(t, answers[false], "something is refused")
 }
 
 // hostileReports has gradings whose every text is an attack: one dry run, and the final one. It gives the reports' addresses.
