@@ -35,10 +35,10 @@ func TestTheWayInABrowser(t *testing.T) {
 	team := s.owner("Acme", "Olga Owner")
 	assessment := s.assessment(team, "Backend engineer", "Engineer", "We are glad.\nOlga")
 	link := s.invited(team, assessment, "Ann Example", "ann@x.example")
+	links := s.invitedByList(team, assessment)
 	header, text := s.mailTo("ann@x.example")
 	assert.Contains(t, header.Get("Subject"), "Acme")
 	assert.Contains(t, text, link+"\n", "the mail has the link of the page")
-	links := s.invitedByList(team, assessment)
 
 	ann := s.started(link)
 	work := s.downloads(ann)
