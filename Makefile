@@ -11,7 +11,7 @@ LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 SUM     := $(TOOLS)/gotestsum-$(GOTESTSUM)
 AXE     := $(TOOLS)/axe-core-$(AXE_CORE)/axe.min.js
 
-.PHONY: help build setup demo test lint tools docs fmt fuzz bench e2e-cgroup2 clean
+.PHONY: help build downloads setup demo test lint tools docs fmt fuzz bench e2e-cgroup2 clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,14 @@ help: ## show the targets
 build: ## build bin/assay, one static binary
 	@mkdir -p bin
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/assay ./cmd/assay
+
+# Windows has none: assay runs in WSL there.
+DOWNLOADS := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64
+
+downloads: ## build the programs that candidates download, into bin/downloads
+	@mkdir -p bin/downloads
+	@for t in $(DOWNLOADS); do echo "  assay-$$t"; CGO_ENABLED=0 GOOS=$${t%-*} GOARCH=$${t#*-} \
+		go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/downloads/assay-$$t ./cmd/assay || exit 1; done
 
 setup: build ## install and start what gradings need: the engine, the images
 	@bin/assay setup

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"os"
@@ -126,7 +127,9 @@ func (c *console) String() string {
 func serving(t *testing.T, dir string, slots int, grader worker.Grader) (out *console, base string, end func()) {
 	t.Helper()
 	out = &console{}
-	a := &app{second: &secondSignal{told: make(chan struct{})}, stdio: stdio{out: out, err: io.Discard}, env: environmentOf("ASSAY_DATA_DIR", dir)}
+	a := &app{second: &secondSignal{told: make(chan struct{})}, stdio: stdio{out: out, err: io.Discard}, env: environmentOf(
+		"ASSAY_DATA_DIR", dir, "ASSAY_WEBHOOK_NETWORKS", "127.0.0.1/32", "ASSAY_WEBHOOK_PLAIN", "on",
+	)}
 	a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
 		return inProcess{Slots: slots, Ready: func(context.Context) error { return nil }, Grader: grader}, nil
 	}
@@ -185,6 +188,31 @@ func TestServe(t *testing.T) {
 	require.Contains(t, body, "Acme")
 	_, body = answer(client.Get(base + "/assessments/new"))
 	require.Contains(t, body, "log-aggregate", "the built-in challenges are offered")
+	told := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		event, _ := io.ReadAll(r.Body)
+		told <- string(event)
+	}))
+	defer receiver.Close()
+	status, body = answer(client.PostForm(base+"/webhooks", url.Values{"url": {receiver.URL}, "event": {"invitation.created"}}))
+	require.Equal(t, http.StatusOK, status, body)
+	_, body = answer(client.PostForm(base+"/assessments/new", url.Values{
+		"name": {"Backend"}, "use.log-aggregate": {"on"}, "weight.log-aggregate": {"1"}, "mode": {"quick"}, "attempts": {"1"}, "passMark": {"65"},
+		"visible": {"report"}, "retentionDays": {"30"},
+	}))
+	invite := regexp.MustCompile(`/assessments/asm_[0-9a-z]+/invite`).FindString(body)
+	require.NotEmpty(t, invite, body)
+	status, body = answer(client.PostForm(base+invite, url.Values{"name": {"Cora"}}))
+	require.Equal(t, http.StatusOK, status, body)
+	select {
+	case event := <-told:
+		require.Contains(t, event, "invitation.created")
+	case <-time.After(time.Minute):
+		require.Fail(t, "the webhook is not told of")
+	}
+	status, body = answer(client.Get(base + "/api/v1/openapi.json"))
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, `"openapi":"3.1.0"`)
 	client.CloseIdleConnections()
 	end()
 	out, _, end = start()

@@ -158,7 +158,11 @@ func (s *storage) open(ctx context.Context, a *app) (_ *openStorage, err error) 
 		}
 	}
 	if d.store, err = store.Open(ctx, store.Options{Address: s.database}); err != nil {
-		return nil, faultf("See that the database runs, and that --database or ASSAY_DATABASE names it.", "%w", err)
+		next := "See that the database runs, and that --database or ASSAY_DATABASE names it."
+		if strings.Contains(err.Error(), "disk is full") { // SQLite's words; it has no error number of the system
+			next = "Make room on the disk of --data, or choose another folder."
+		}
+		return nil, faultf(next, "%w", err)
 	}
 	d.close = d.store.Close
 	defer func() {

@@ -123,7 +123,7 @@ func demoCandidate() Candidate {
 		Decide:   Form{Values: map[string]string{"outcome": "hold"}, Errors: map[string]string{"reason": "A decision needs a reason."}},
 		Challenges: []CandidateChallenge{
 			{"Summarise a 10 GB log", "sub_1", platform.Passed, &Figure{74, 68, 80}, 65, "Exact on every line, and memory stays flat.", nil, true, true},
-			{"Surge recalculation without freezing quotes", "sub_2", platform.Below, &Figure{41, 33, 47}, 65, "The prices are right, but everyone waits while they are recalculated.", []string{"LOOP_BLOCKED", "QUEUE_UNBOUNDED"}, true, true},
+			{"Surge recalculation without freezing quotes", "sub_2", platform.Below, &Figure{41, 33, 47}, 65, "The prices are right, but everyone waits while they are recalculated.", []string{"LOOP_BLOCKED", "UNBOUNDED_CONCURRENCY"}, true, true},
 			{Title: "Home page from three services", PassMark: 65}},
 		Submissions: []Submission{
 			{ID: "sub_2", Challenge: "Surge recalculation without freezing quotes", Kind: platform.Final, At: before(2 * time.Hour), Files: 12, Bytes: 48213, State: platform.JobGraded, Figure: &Figure{41, 33, 47}, HasReport: true, Share: -1},

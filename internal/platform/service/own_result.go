@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/store"
@@ -183,6 +184,7 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 		return OwnData{}, err
 	}
 	out := OwnData{Candidate: all.Candidate, Invitation: w.invitation}
+	out.Invitation.CreatedBy = "" // who of the team did what is not the candidate's data
 	mine := map[platform.ID]bool{}
 	for _, t := range all.Attempts {
 		if t.InvitationID != w.invitation.ID {
@@ -190,6 +192,10 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 		}
 		mine[t.ID] = true
 		t.Decision, t.Overall = "", nil
+		t.Clock.Extensions = slices.Clone(t.Clock.Extensions)
+		for i := range t.Clock.Extensions {
+			t.Clock.Extensions[i].GrantedBy = ""
+		}
 		if t.State == platform.AttemptDecided {
 			t.State = platform.AttemptReview
 		}
@@ -202,6 +208,7 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 	}
 	for _, sub := range all.Submissions {
 		if mine[sub.AttemptID] {
+			sub.Archive.Key = "" // where we keep it
 			out.Submissions = append(out.Submissions, sub)
 		}
 	}

@@ -165,14 +165,15 @@ func (s *Service) Compare(ctx context.Context, a Actor, challenge string, versio
 			}
 			c.Criteria = append(c.Criteria, row.Criterion)
 		}
-		asked := slices.Clone(attempts)
-		for i, id := range asked {
-			if c := by[id]; c != nil && !slices.Contains(asked[:i], id) {
+		shown := []platform.ID{} // and nothing else that was asked for: the log says what was seen
+		for _, id := range attempts {
+			if c := by[id]; c != nil && !slices.Contains(shown, id) {
 				c.Skills = platform.BySkill(c.Criteria)
 				out.Columns = append(out.Columns, *c)
+				shown = append(shown, id)
 			}
 		}
-		w.about("", map[string]any{"challenge": challenge, "attempts": asked})
+		w.about("", map[string]any{"challenge": challenge, "attempts": shown})
 		return out, nil
 	})
 }

@@ -87,6 +87,7 @@ const (
 	uniqueConstraint
 	foreignConstraint
 	otherConstraint
+	unstorable // a text has a zero byte, or is not UTF-8; PostgreSQL's alone
 )
 
 // broken tells which kind of rule err is about, by the driver's code.
@@ -99,6 +100,8 @@ func broken(err error) constraint {
 			return foreignConstraint
 		case "23502", "23514":
 			return otherConstraint
+		case "22021":
+			return unstorable
 		}
 	}
 	if lite, ok := errors.AsType[*driver.Error](err); ok {

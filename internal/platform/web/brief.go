@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/yuin/goldmark/util"
 
 	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/internal/platform/service"
 )
 
 // briefs makes the briefs of challenges into HTML, each once. A challenge may be somebody's own folder, so nothing in it is
@@ -79,7 +79,7 @@ func (b *briefs) html(c *challenges.Challenge) (template.HTML, error) {
 	if out, ok := b.made[key]; ok {
 		return out, nil
 	}
-	source, err := readBrief(c)
+	source, err := service.Brief(c)
 	if err != nil {
 		return "", err
 	}
@@ -103,16 +103,4 @@ func accessible(html string) string {
 	html = emptyHead.ReplaceAllString(html, "")
 	html = emptyCell.ReplaceAllString(html, "<td$1></td>")
 	return strings.ReplaceAll(html, "<pre>", `<pre tabindex="0">`)
-}
-
-// readBrief reads a brief as it was written; empty for a challenge that is not offered any more.
-func readBrief(c *challenges.Challenge) ([]byte, error) {
-	if c.Files == nil {
-		return nil, nil
-	}
-	source, err := fs.ReadFile(c.Files, challenges.Brief)
-	if err != nil {
-		return nil, fmt.Errorf("read brief of %s: %w", c.ID, err)
-	}
-	return source, nil
 }

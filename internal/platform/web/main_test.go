@@ -6,8 +6,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// scs.New starts a goroutine for a store in memory that auth.NewSessions does not use, and that cannot be ended. The one that keeps
-// the time of the highlighter's expressions ends by itself, a little later than the last report is made.
+// scs.New starts a goroutine for a store in memory that auth.NewSessions does not use, and that cannot be ended. What colours code in
+// reports has a clock that ends itself a while after it was needed.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"),
 		goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))

@@ -42,6 +42,11 @@ func TestTheWholeWay(t *testing.T) {
 	page = ann.fill(page, "/draft", "body", "I would spill to disk.").ok(t)
 	require.Contains(t, page.body, "I would spill to disk.")
 
+	refused := ann.handIn(task, platform.DryRun, "no archive")
+	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+	require.Contains(t, refused.body, "neither a directory nor an archive")
+	require.NotContains(t, refused.body, "assay-upload-", "where it lies on the server is nobody's business")
+
 	page = ann.handIn(task, platform.DryRun, archive(t, "try")).ok(t)
 	require.Equal(t, task+"?done=handedin", page.path)
 	require.Contains(t, page.body, "/cancel")
@@ -82,7 +87,7 @@ func (b *bench) review(team *browser, assessment string) {
 	require.Len(t, attempts, 2)
 	compared := team.get(assessment + "/compare?attempt=" + attempts[0][1] + "&attempt=" + attempts[1][1]).ok(t)
 	require.Contains(t, compared.body, "The loop stays free")
-	require.Contains(t, compared.body, "event-loop")
+	require.Contains(t, compared.body, "event loop")
 	require.Contains(t, compared.body, "Clear difference")
 
 	candidate := regexp.MustCompile(`/candidates/inv_[0-9a-z]+`).FindString(list.body)

@@ -242,7 +242,7 @@ func (s *Web) notAllowed(w http.ResponseWriter, r *http.Request, p place) {
 		allowed = append(allowed, http.MethodPost)
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	s.problem(w, r, httpbase.Problem{Status: http.StatusMethodNotAllowed, RequestID: httpbase.RequestID(r.Context())})
+	s.problem(w, r, httpbase.Problem{Problem: platform.Problem{Status: http.StatusMethodNotAllowed, RequestID: httpbase.RequestID(r.Context())}})
 }
 
 // withSession loads the session of a request; what candidates and programs ask for has none.

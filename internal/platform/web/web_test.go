@@ -349,14 +349,6 @@ func (b *bench) owner() *browser {
 	return c
 }
 
-// member adds somebody with a role, who then signs in.
-func (b *bench) member(owner *browser, role platform.Role) *browser {
-	b.t.Helper()
-	email := string(role) + "@acme.example"
-	owner.fill(owner.get("/people").ok(b.t), "/people", "name", "A "+string(role), "email", email, "role", string(role)).ok(b.t)
-	return b.signedIn(email)
-}
-
 // signedIn sets the password of an account that has none yet, and signs in.
 func (b *bench) signedIn(email string) *browser {
 	b.t.Helper()

@@ -3,10 +3,10 @@
 
 // Times in the reader's own zone.
 function localTimes(root) {
-  const styles = {
-    minute: { dateStyle: 'medium', timeStyle: 'short' },
-    day: { dateStyle: 'long' },
-  };
+  const minute = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' };
+  const day = { day: 'numeric', month: 'long' };
+  const year = { year: 'numeric' };
+  const styles = { minute, yearminute: { ...minute, ...year }, second: { ...minute, ...year, second: '2-digit' }, day, yearday: { ...day, ...year } };
   for (const el of root.querySelectorAll('time[data-local]')) {
     const at = new Date(el.dateTime);
     el.title = el.textContent;
@@ -134,6 +134,44 @@ function uploads() {
   }
 }
 
+// A list's filter is folded on a small screen, unless something is filtered for. On a large one it is open.
+function folds() {
+  const small = matchMedia('(max-width: 760px)');
+  const fold = () => {
+    for (const el of document.querySelectorAll('details[data-fold]')) el.open = !small.matches || 'keep' in el.dataset;
+  };
+  small.addEventListener('change', fold);
+  fold();
+}
+
+// A time that is asked for in UTC is shown in the reader's zone as well.
+function utcFields() {
+  for (const el of document.querySelectorAll('[data-local-of]')) {
+    const input = document.getElementById(el.dataset.localOf);
+    const show = () => {
+      const at = new Date(`${input.value}Z`);
+      el.hidden = Number.isNaN(at.getTime()) || at.getTimezoneOffset() === 0;
+      if (!el.hidden) el.textContent = `${el.dataset.words} ${new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short' }).format(at)}`;
+    };
+    input.addEventListener('input', show);
+    show();
+  }
+}
+
+// How many challenges are chosen, and how long they take together.
+function sums() {
+  for (const el of document.querySelectorAll('[data-sum]')) {
+    const boxes = [...el.closest('fieldset').querySelectorAll('input[data-minutes]')];
+    const show = () => {
+      const chosen = boxes.filter((b) => b.checked);
+      const minutes = chosen.reduce((sum, b) => sum + Number(b.dataset.minutes), 0);
+      el.textContent = chosen.length === 0 ? '' : el.dataset.sum.replace('#n', chosen.length).replace('#m', minutes);
+    };
+    for (const b of boxes) b.addEventListener('change', show);
+    show();
+  }
+}
+
 function start(root) {
   localTimes(root);
   copyButtons(root);
@@ -148,6 +186,9 @@ document.addEventListener('htmx:before:request', (e) => {
   if (e.target.id === 'list' && e.target.querySelector(':checked')) e.preventDefault();
 });
 
+folds();
+utcFields();
+sums();
 start(document);
 listen();
 setInterval(tick, 1000);
