@@ -30,14 +30,15 @@ const (
 // The whole way of a hiring team and three candidates, in Chromium at the width of a desk, against a server that differs from a
 // real one in its grader alone: it writes reports that were made before.
 func TestTheWayInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, browsertest.Look{Width: 1280})
 	team := s.owner("Acme", "Olga Owner")
 	assessment := s.assessment(team, "Backend engineer", "Engineer", "We are glad.\nOlga")
 	link := s.invited(team, assessment, "Ann Example", "ann@x.example")
+	links := s.invitedByList(team, assessment)
 	header, text := s.mailTo("ann@x.example")
 	assert.Contains(t, header.Get("Subject"), "Acme")
 	assert.Contains(t, text, link+"\n", "the mail has the link of the page")
-	links := s.invitedByList(team, assessment)
 
 	ann := s.started(link)
 	work := s.downloads(ann)
@@ -305,6 +306,7 @@ func (s *stage) withdrawn(link string) {
 
 // The essential paths of both sides on a phone that runs no script.
 func TestTheWayWithoutScripts(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, browsertest.Look{Width: 390, NoScript: true, Touch: true})
 	team := s.owner("Acme", "Olga Owner")
 	assessment := s.assessment(team, "Backend engineer", "Engineer", "We are glad.")

@@ -32,13 +32,14 @@ func hostileReport(attack string) *grading.Report {
 
 // Nothing that others have typed, packed or printed acts on a page, breaks its layout, or gets into a mail's header.
 func TestHostileTextsInABrowser(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, browsertest.Look{Width: 320})
 	team := s.owner("Acme"+markup, "Olga"+markup)
 	assessment := s.assessment(team, "Backend"+markup, strings.Repeat("Unbreakable", 8)+markup, markup+"\n\n\nBcc: x@evil.example\nhttps://evil.example/i/assay_inv_x")
 	links := map[string]string{"Ann": s.invited(team, assessment, "Ann"+markup, "ann@x.example")}
 	s.hostileMail()
 	s.hostileList(team, assessment)
-	links["Bob"] = s.invited(team, assessment, strings.Repeat("W", 250), "bob@x.example")
+	links["Bob"] = s.invited(team, assessment, strings.Repeat("W", 190), "bob@x.example")
 
 	ann := s.tab()
 	ann.Open(links["Ann"])
@@ -94,7 +95,7 @@ func (s *stage) harmless(p *browsertest.Tab) {
 	assert.Equal(t, "undefined", browsertest.Eval[string](p, `typeof window.pwned`), where)
 	assert.Zero(t, browsertest.Eval[int](p, `document.querySelectorAll('img, iframe, object, embed, script:not([src])').length
 		- (self.origin === 'null' ? document.querySelectorAll('script:not([src])').length : 0)`), "%s: elements that nobody of us has put there", where)
-	assert.LessOrEqual(t, p.Width(), int(s.look.Width), where)
+	assert.Empty(t, p.Overflow(), where)
 	assert.Zero(t, browsertest.Eval[int](p, `(document.body.innerText.match(/[\u202a-\u202e\u2066-\u2069\u0000-\u0008\u000e-\u001f]/g) ?? []).length`), "%s: signs that turn or control text", where)
 	s.quiet(p, "422")
 }
@@ -159,20 +160,24 @@ func (s *stage) hostileUploads(p *browsertest.Tab) {
 	upload(p, false, wrong)
 	p.Text("One thing needs mending")
 	s.harmless(p)
+	task := browsertest.Eval[string](p, `location.href.split('?')[0]`)
+	answers := map[bool]int{}
 	for _, name := range []string{markup, "a\u202egnp.mjs", "a\nBcc: b.mjs", "../../" + markup, strings.Repeat("W", 200)} {
+		p.Open(task)
 		files := workFiles("hostile")
-		files["src/"+strings.ReplaceAll(name, "src", "s")] = "export {};\n"
+		files["src/"+name] = "export {};\n"
 		upload(p, false, archiveOf(t, "work.zip", files))
 		// It is refused or taken: both must be a page that says so.
-		p.Until(`document.querySelector('.problems') !== null || document.querySelector('.notice') !== null`, "there is an answer")
-		p.Until(`document.readyState === 'complete'`, "the page is there")
+		p.Until(`document.querySelector('.problems') !== null || document.querySelector('.notice') !== null && document.readyState === 'complete'`, "there is an answer")
+		taken := browsertest.Eval[bool](p, `document.querySelector('.notice') !== null`)
+		answers[taken]++
 		s.harmless(p)
-		p.Open(browsertest.Eval[string](p, `location.href.split('?')[0]`))
-		s.harmless(p)
+		if taken {
+			s.grading().end()
+		}
 	}
-	for len(s.begun) > 0 {
-		s.grading().end()
-	}
+	require.Positive(t, answers[true], "something is taken")
+	require.Positive(t, answers[false], "something is refused")
 }
 
 // hostileReports has gradings whose every text is an attack: one dry run, and the final one. It gives the reports' addresses.

@@ -30,8 +30,25 @@ func (p *Tab) Violations() []string {
 	return Eval[[]string](p, axeRun)
 }
 
-// Width is how wide the page is, in CSS pixels; what overflows it is in it.
-func (p *Tab) Width() int {
+// overflowing is JavaScript that lists what sticks out of a page that is wider than its window, unless it can be scrolled by itself.
+const overflowing = `(() => {
+	const wide = document.documentElement.scrollWidth;
+	if (wide <= innerWidth) return [];
+	const inside = (e) => { for (let p = e.parentElement; p !== null && p !== document.body; p = p.parentElement) if (getComputedStyle(p).overflowX !== 'visible') return true; return false; };
+	const found = [];
+	const note = (e, right) => { if (right > innerWidth + 1 && !inside(e)) found.push(right + ' px: ' + e.outerHTML.slice(0, 200)); };
+	for (const e of document.body.querySelectorAll('*')) note(e, e.getBoundingClientRect().right);
+	const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let n = texts.nextNode(); n !== null; n = texts.nextNode()) {
+		const r = document.createRange();
+		r.selectNodeContents(n);
+		note(n.parentElement, r.getBoundingClientRect().right);
+	}
+	return ['the page has ' + wide + ' px'].concat(found.slice(-3));
+})()`
+
+// Overflow is what makes the page wider than its window; empty when it is not.
+func (p *Tab) Overflow() []string {
 	p.t.Helper()
-	return Eval[int](p, `document.documentElement.scrollWidth`)
+	return Eval[[]string](p, overflowing)
 }

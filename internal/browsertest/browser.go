@@ -18,7 +18,7 @@ import (
 // lasts bounds the life of a browser, wait how long something may take to appear on a page. Neither is a measure of anything.
 const (
 	lasts = 5 * time.Minute
-	wait  = 30 * time.Second
+	wait  = time.Minute
 	again = 20 * time.Millisecond // between two looks at a page
 )
 

@@ -212,6 +212,9 @@ func (p *Tab) picture() {
 		return
 	}
 	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	if err != nil { // it may be too large a page
+		png, err = chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	}
 	if err != nil {
 		p.t.Logf("no picture of the page: %v", err)
 		return
