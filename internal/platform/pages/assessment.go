@@ -245,6 +245,7 @@ type TimelineEntry struct {
 	Key    Happening
 	By     string // who, where it was somebody of the team
 	Detail string
+	Reason string // of a decision
 }
 
 // Happening is a kind of entry of a timeline.

@@ -33,7 +33,7 @@ func (s *Service) IsSetUp(ctx context.Context) (bool, error) {
 // SetUp makes the first organisation and its owner. It works once, whoever comes second.
 func (s *Service) SetUp(ctx context.Context, in FirstOwner) (Session, error) {
 	if s.setUpToken != "" && subtle.ConstantTimeCompare([]byte(in.Token), []byte(s.setUpToken)) != 1 {
-		return Session{}, platform.Errorf(platform.Forbidden, "This is not the token that the server has shown on its console.")
+		return Session{}, platform.Errorf(platform.Forbidden, "This is not the code that the server showed when it started.")
 	}
 	if err := checkLine("organization", in.Organization, platform.MaxNameRunes); err != nil {
 		return Session{}, err

@@ -33,7 +33,6 @@ function copyButtons(root) {
 }
 
 // The clock goes by the server's time: what counts is how long ago the page was made, not what this machine's clock says.
-const loaded = performance.now();
 const warnings = [30, 10, 5, 1]; // minutes
 let warned = Infinity;
 
@@ -41,8 +40,8 @@ function tick() {
   const clock = document.querySelector('[data-clock]');
   if (!clock) return;
   const d = clock.dataset;
-  const since = Number(d.since ?? loaded);
-  const left = Math.max(0, Number(d.ends) - Number(d.now) - (performance.now() - since));
+  d.since ??= performance.now();
+  const left = Math.max(0, Number(d.ends) - Number(d.now) - (performance.now() - Number(d.since)));
   const seconds = Math.ceil(left / 1000);
   const h = Math.floor(seconds / 3600);
   const m = Math.floor(seconds / 60) % 60;
@@ -59,16 +58,24 @@ function tick() {
   warned = due;
 }
 
-// News from the server: "changed" asks for the parts of the page that may be out of date, "clock" carries a new end.
+// What may be out of date is asked for again. Where the page itself is over, its successor is shown.
+async function look() {
+  const page = await fetch(location.pathname, { method: 'HEAD' });
+  if (page.redirected) location.assign(page.url);
+  else if (page.status === 410) location.reload();
+  else document.body.dispatchEvent(new CustomEvent('assay:changed'));
+}
+
+// News from the server: "changed" says no more than that, "clock" carries a new end.
 function listen() {
   const el = document.querySelector('[data-events]');
   if (!el || !window.EventSource) return;
   const source = new EventSource(el.dataset.events);
-  source.addEventListener('changed', () => document.body.dispatchEvent(new CustomEvent('assay:changed')));
+  source.addEventListener('changed', look);
   source.addEventListener('clock', (e) => {
     const news = JSON.parse(e.data);
     const clock = document.querySelector('[data-clock]');
-    if (!clock) return location.reload();
+    if (!clock) return; // where it stands; that it runs again is a change
     Object.assign(clock.dataset, { ends: news.ends, now: news.now, since: performance.now() });
     const end = clock.querySelector('time');
     end.dateTime = new Date(news.ends).toISOString();
@@ -181,6 +188,12 @@ function start(root) {
   if (root !== document) window.htmx?.process(root);
 }
 
+// An answer that lacks what was asked for, such as an error, takes nothing away from the page.
+document.addEventListener('htmx:before:swap', (e) => {
+  const { select, text } = e.detail.ctx;
+  if (select && !new DOMParser().parseFromString(text, 'text/html').querySelector(select)) e.preventDefault();
+});
+
 // The list of candidates refreshes itself, but not under somebody who is choosing.
 document.addEventListener('htmx:before:request', (e) => {
   if (e.target.id === 'list' && e.target.querySelector(':checked')) e.preventDefault();
@@ -192,4 +205,4 @@ sums();
 start(document);
 listen();
 setInterval(tick, 1000);
-document.addEventListener('htmx:after:swap', () => { localTimes(document); copyButtons(document); });
+document.addEventListener('htmx:after:swap', () => { localTimes(document); copyButtons(document); tick(); });
