@@ -287,7 +287,7 @@ func TestNothingIsLeftOfWhoIsErased(t *testing.T) {
 // export is what a person gets, with the files.
 type export struct {
 	Files []struct {
-		Key     string
+		Name    string
 		Data    []byte
 		Missing bool
 	}
@@ -314,10 +314,10 @@ func TestAnExportHasAllOfIt(t *testing.T) {
 		require.NoError(t, json.Unmarshal(text, &files), name)
 		quoted := map[string]int{}
 		for _, f := range files.Files {
-			assert.False(t, f.Missing, f.Key)
+			assert.False(t, f.Missing, f.Name)
 			for _, layer := range layers(t, f.Data) {
 				if bytes.Contains(layer, []byte(p.quote)) {
-					quoted[filepath.Base(f.Key)]++
+					quoted[filepath.Base(f.Name)]++
 				}
 				assert.NotContains(t, string(layer), other.quote, name)
 			}

@@ -6,13 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/assay-run/assay/internal/platform"
 )
 
 // exportedFile is a file at the end of a person's export; its bytes follow as Data.
 type exportedFile struct {
-	Key     string
+	Name    string // below what is the organisation's
 	Digest  string
 	Bytes   int64
 	Missing bool `json:",omitempty"` // it was not there; Data is empty
@@ -54,7 +55,8 @@ func (s *Service) writeExport(ctx context.Context, to io.Writer, data any, files
 }
 
 func (s *Service) exportFile(ctx context.Context, to io.Writer, before string, f platform.Blob) error {
-	out := exportedFile{Key: f.Key, Digest: f.Digest, Bytes: f.Bytes}
+	_, name, _ := strings.Cut(f.Key, "/attempts/")
+	out := exportedFile{Name: name, Digest: f.Digest, Bytes: f.Bytes}
 	in, _, err := s.blobs.Open(ctx, f.Key)
 	if out.Missing = platform.ErrorCode(err) == platform.NotFound; err != nil && !out.Missing {
 		return fmt.Errorf("open file: %w", err)

@@ -175,6 +175,9 @@ func (s *Service) ExportOwn(ctx context.Context, a Actor, to io.Writer) error {
 			return data, err
 		}
 		files = archives(data.Submissions)
+		for i := range data.Submissions {
+			data.Submissions[i].Archive.Key = "" // where we keep it
+		}
 		for _, own := range data.Results {
 			if !own.Report {
 				continue
@@ -224,7 +227,6 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 	}
 	for _, sub := range all.Submissions {
 		if mine[sub.AttemptID] {
-			sub.Archive.Key = "" // where we keep it
 			out.Submissions = append(out.Submissions, sub)
 		}
 	}
