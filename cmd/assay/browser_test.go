@@ -222,7 +222,7 @@ func (s *stage) review(team *browsertest.Tab, assessment string, anns running) {
 	team.Click("#f-outcome-advance", "")
 	team.Fill("#f-reason", "Exact, and it goes on answering.")
 	team.Follow("button", "Record decision")
-	team.Text("The decision is recorded.", "“Exact, and it goes on answering.”", "Olga Owner")
+	team.Text("The decision is recorded.", "goes on · Exact, and it goes on answering.", "Olga Owner")
 	s.exported(team, assessment)
 }
 
@@ -361,7 +361,7 @@ func TestTheWayWithoutScripts(t *testing.T) {
 	team.Click("#f-outcome-hold", "")
 	team.Fill("#f-reason", "A second look.")
 	team.Follow("button", "Record decision")
-	team.Text("The decision is recorded.", "“A second look.”")
+	team.Text("The decision is recorded.", "on hold · A second look.")
 
 	cleo := s.invited(team, assessment, "Cleo", "cleo@x.example")
 	p := s.tab()
