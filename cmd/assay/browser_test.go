@@ -105,7 +105,7 @@ func (s *stage) refusedUpload(p *browsertest.Tab) {
 	upload(p, false, wrong)
 	p.Text("One thing needs mending", `"notes.zip": it is neither a directory nor an archive`)
 	p.Until(`document.querySelector('.problems a')?.getAttribute('href') === '#f-archive'`, "the problem leads to its field")
-	p.Text("Nothing was counted. Mend it and send it again.")
+	p.Text("It was not accepted, so nothing is counted. Mend it and send it again.")
 }
 
 // dryRun hands a dry run in and watches it, without ever loading the page again, until its report is there, and reads that.
@@ -177,7 +177,7 @@ func (s *stage) finals(team *browsertest.Tab, assessment string, ann *browsertes
 
 	team.Open(assessment)
 	const row = `[...document.querySelectorAll('#list tbody tr')].find(r => r.textContent.includes(%q))?.textContent.replace(/\s+/g, ' ') ?? ''`
-	assert.Contains(t, browsertest.Eval[string](team, fmt.Sprintf(row, "Ann Example")), "0 of 1 challenge graded")
+	assert.Contains(t, browsertest.Eval[string](team, fmt.Sprintf(row, "Ann Example")), "It is being graded now.")
 	assert.Contains(t, browsertest.Eval[string](team, fmt.Sprintf(row, "Bob")), "Next in the queue")
 	assert.Contains(t, browsertest.Eval[string](team, fmt.Sprintf(row, "Cleo")), "invited")
 	team.Follow("nav a", "Workers")
@@ -222,7 +222,7 @@ func (s *stage) review(team *browsertest.Tab, assessment string, anns running) {
 	team.Click("#f-outcome-advance", "")
 	team.Fill("#f-reason", "Exact, and it goes on answering.")
 	team.Follow("button", "Record decision")
-	team.Text("The decision is recorded.", "“Exact, and it goes on answering.”", "Olga Owner")
+	team.Text("The decision is recorded.", "goes on · Exact, and it goes on answering.", "Olga Owner")
 	s.exported(team, assessment)
 }
 
@@ -234,7 +234,7 @@ func (s *stage) compared(team *browsertest.Tab) {
 		team.Click(`[id="`+id+`"]`, "")
 	}
 	team.Follow("button", "Compare chosen")
-	team.Text("Side by side", "Clear difference", "Intervals overlap", "It answers while it works")
+	team.Text("Side by side", "Clear difference", "Hardly any difference", "It answers while it works")
 	assert.Equal(t, []string{"Ann Example", "Bob"}, browsertest.Eval[[]string](team, `[...document.querySelector('.sides').querySelectorAll('thead th')].map(n => n.textContent).sort()`))
 	assert.True(t, browsertest.Eval[bool](team, `[...document.querySelector('.sides').querySelectorAll('.scale .range')].every(r => r.getBoundingClientRect().width > 0)`), "the intervals are drawn")
 }
@@ -293,7 +293,7 @@ func (s *stage) withdrawn(link string) {
 	t.Helper()
 	p := s.tab()
 	p.Open(link)
-	p.Text("Hello Cleo", "Your extra time of 25 % is in it.")
+	p.Text("Hello Cleo", "Your extra time of 25 % is included.")
 	p.Follow("a", "Withdraw or erase my data")
 	p.Click("#f-sure", "")
 	p.Click("#f-erase", "")
@@ -316,7 +316,7 @@ func TestTheWayWithoutScripts(t *testing.T) {
 	wrong := filepath.Join(t.TempDir(), "notes.zip")
 	require.NoError(t, os.WriteFile(wrong, []byte("I will do it tomorrow."), 0o600))
 	ann.Leave(func() { upload(ann, false, wrong) })
-	ann.Text("One thing needs mending", "Nothing was counted.")
+	ann.Text("One thing needs mending", "nothing is counted")
 	work := archiveOf(t, "ann.zip", workFiles("Ann's"))
 	s.next(reporttest.Blocked())
 	ann.Leave(func() { upload(ann, false, work) })
@@ -361,7 +361,7 @@ func TestTheWayWithoutScripts(t *testing.T) {
 	team.Click("#f-outcome-hold", "")
 	team.Fill("#f-reason", "A second look.")
 	team.Follow("button", "Record decision")
-	team.Text("The decision is recorded.", "“A second look.”")
+	team.Text("The decision is recorded.", "on hold · A second look.")
 
 	cleo := s.invited(team, assessment, "Cleo", "cleo@x.example")
 	p := s.tab()

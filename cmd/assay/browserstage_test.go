@@ -154,7 +154,7 @@ func (s *stage) assessment(p *browsertest.Tab, name, role, message string) strin
 	p.Click("#f-visible-report", "")
 	p.Fill("#f-message", message)
 	p.Follow("button", "Save")
-	p.Text("Nobody is here yet")
+	p.Text("Nobody is invited yet")
 	address, _, _ := strings.Cut(browsertest.Eval[string](p, `location.href`), "?")
 	return address
 }
