@@ -72,7 +72,7 @@ func Open(ctx context.Context, opts Options) (*Queue, error) {
 		}
 	}
 	q := &Queue{opts: opts}
-	if err := q.migrate(ctx); err != nil {
+	if err := opts.Store.Patiently(ctx, func() error { return q.migrate(ctx) }); err != nil {
 		return nil, err
 	}
 	var err error
@@ -202,7 +202,7 @@ func (q *Queue) Deliver(ctx context.Context, slots int, turn func() error) error
 		return fmt.Errorf("make deliverer: %w", err)
 	}
 	// River stops what runs when the context of Start ends; a drain does not.
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+	if err := q.opts.Store.Patiently(ctx, func() error { return client.Start(context.WithoutCancel(ctx)) }); err != nil {
 		return fmt.Errorf("start deliverer: %w", err)
 	}
 	<-ctx.Done()

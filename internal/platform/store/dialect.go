@@ -3,10 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -118,6 +122,29 @@ func broken(err error) constraint {
 func (d dialect) again(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (pg.Code == "40P01" || pg.Code == "40001") // deadlock, serialization
+}
+
+// gone says whether a statement failed because the database could not be reached, or left: it is restarted, its network is
+// away, or it has no connection left to give. SQLite is a file; it does not leave.
+func (d dialect) gone(err error) bool {
+	if d != postgres {
+		return false
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pg.Code {
+		case "57P01", "57P02", "57P03", "53300": // it ends, it crashed, it starts, too many connections
+			return true
+		}
+		return strings.HasPrefix(pg.Code, "08") // the connection broke
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if broken, ok := errors.AsType[net.Error](err); ok {
+		return !broken.Timeout() // that is ours
+	}
+	return errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // exec runs a statement and tells how many rows it changed.

@@ -68,10 +68,13 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if err := s.write.PingContext(ctx); err != nil {
-		return nil, fmt.Errorf("reach database: %w", err)
-	}
-	if err := s.dialect.migrate(ctx, s.write); err != nil {
+	err = s.Patiently(ctx, func() error {
+		if err := s.write.PingContext(ctx); err != nil {
+			return fmt.Errorf("reach database: %w", err)
+		}
+		return s.dialect.migrate(ctx, s.write)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -121,42 +124,3 @@ func (tx *Tx) SQL() *sql.Tx { return tx.sql }
 
 // Now is the transaction's time.
 func (tx *Tx) Now() time.Time { return tx.now }
-
-// maxTxTries is how often a transaction is begun that the database ends because of another one.
-const maxTxTries = 5
-
-// Tx runs do in a transaction that may write. When do fails nothing of it is kept, and its error is returned as it is.
-// The database may end a transaction to let another one go on; then do is called again, so it acts through tx alone.
-func (s *Store) Tx(ctx context.Context, do func(*Tx) error) error {
-	for try := 1; ; try++ {
-		err := s.once(ctx, s.write, nil, do)
-		if err == nil || try == maxTxTries || !s.dialect.again(err) {
-			return err
-		}
-	}
-}
-
-// View runs do in a transaction that only reads.
-func (s *Store) View(ctx context.Context, do func(*Tx) error) error {
-	var opts *sql.TxOptions
-	if s.dialect == postgres {
-		opts = &sql.TxOptions{ReadOnly: true} // on SQLite the pool is: see openSQLite
-	}
-	return s.once(ctx, s.read, opts, do)
-}
-
-func (s *Store) once(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do func(*Tx) error) error {
-	raw, err := db.BeginTx(ctx, opts)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	// After a commit this does nothing; after a panic it gives the connection back.
-	defer func() { _ = raw.Rollback() }()
-	if err := do(&Tx{sql: raw, dialect: s.dialect, now: wholeMs(s.now())}); err != nil {
-		return err
-	}
-	if err := raw.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
-}
