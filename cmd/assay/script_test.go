@@ -12,6 +12,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(serverEnv) != "" { // see TestServeIsKilled
+		os.Exit(scriptedServer())
+	}
 	testscript.Main(m, map[string]func(){
 		"assay": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.LookupEnv, stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
