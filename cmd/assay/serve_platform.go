@@ -149,7 +149,7 @@ func (a *app) openService(p *platformParts, box *seal.Box) error {
 	p.service, err = service.New(service.Options{
 		Store: p.store, Blobs: p.blobs, Queue: p.queue, Challenges: all, Passwords: passwords, Sealer: box, ResetKey: resetKey,
 		EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, p.blobs, prefix) },
-		SetUpToken:  p.set.SetUpCode, TempDir: p.set.uploads(),
+		SetUpToken:  p.set.SetUpCode, TempDir: p.set.uploads(), PlaceAge: time.Second,
 	})
 	return err
 }

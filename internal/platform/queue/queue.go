@@ -97,6 +97,14 @@ func (q *Queue) driver() riverdriver.Driver[*sql.Tx] {
 const migrationLock = 0x6173736179 // "assay"
 
 func (q *Queue) migrate(ctx context.Context) (err error) {
+	migrator, err := rivermigrate.New(q.driver(), &rivermigrate.Config{Logger: q.opts.Log})
+	if err != nil {
+		return fmt.Errorf("read migrations of the queue: %w", err)
+	}
+	// Mostly there is nothing to do, and many workers that start at once need not wait for each other.
+	if found, err := migrator.Validate(ctx); err == nil && found.OK {
+		return nil
+	}
 	if q.opts.Store.Postgres() {
 		db, _ := q.opts.Store.Databases()
 		conn, err := db.Conn(ctx)
@@ -113,10 +121,6 @@ func (q *Queue) migrate(ctx context.Context) (err error) {
 				err = errors.Join(err, fmt.Errorf("let other migrations of the queue go on: %w", unlock))
 			}
 		}()
-	}
-	migrator, err := rivermigrate.New(q.driver(), &rivermigrate.Config{Logger: q.opts.Log})
-	if err != nil {
-		return fmt.Errorf("read migrations of the queue: %w", err)
 	}
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("migrate queue: %w", err)

@@ -68,6 +68,9 @@ type Options struct {
 	Now        func() time.Time
 	TempDir    string        // for uploads while they are checked
 	Intake     intake.Limits // DefaultLimits unless set
+	// PlaceAge is how old may be what people are told of their place in the queue. Who is told a moment after somebody else then costs
+	// the database nothing. Zero: it is read for each.
+	PlaceAge time.Duration
 	// PlainEndpoints lets webhooks go to addresses that begin with http://.
 	PlainEndpoints bool
 }
@@ -90,7 +93,9 @@ type Service struct {
 	// uploads bounds the uploads that are checked at a time.
 	uploads chan struct{}
 	guard   *guard
-	rules   map[UseCase]Rule
+	// standing is of the queue.
+	standing standing
+	rules    map[UseCase]Rule
 }
 
 // maxUploads bounds the disk and the work of uploads; whoever comes meanwhile waits.
@@ -118,7 +123,7 @@ func New(o Options) (*Service, error) {
 		store: o.Store, blobs: o.Blobs, eraseFolder: o.EraseFolder, queue: o.Queue, challenges: byID, passwords: o.Passwords, sealer: o.Sealer,
 		resetKey: o.ResetKey, setUpToken: o.SetUpToken, now: o.Now, tempDir: o.TempDir, intake: o.Intake,
 		plain: o.PlainEndpoints, uploads: make(chan struct{}, maxUploads),
-		guard: newGuard(o.Now), rules: Rules(),
+		guard: newGuard(o.Now), standing: standing{age: o.PlaceAge, now: o.Now}, rules: Rules(),
 	}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -62,6 +63,10 @@ func openFile(path string, query url.Values) (*sql.DB, error) {
 	return db, nil
 }
 
+// idleConnTime is after how long a connection to PostgreSQL is given back that nobody needs: a server has a few for each of
+// its workers, and a worker that is busy needs one or two.
+const idleConnTime = 10 * time.Second
+
 func (s *Store) openPostgres(opts Options) error {
 	config, err := pgx.ParseConfig(opts.Address)
 	if err != nil {
@@ -70,6 +75,7 @@ func (s *Store) openPostgres(opts Options) error {
 	s.write = stdlib.OpenDB(*config)
 	s.write.SetMaxOpenConns(opts.MaxConns)
 	s.write.SetMaxIdleConns(opts.MaxConns)
+	s.write.SetConnMaxIdleTime(idleConnTime)
 	s.read = s.write
 	return nil
 }

@@ -110,6 +110,10 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// Connections is how many connections to its database a worker with so many slots has use for: one for each slot, and two for
+// beats, sweeps and the queue.
+func Connections(slots int) int { return max(slots, 1) + 2 }
+
 // Worker grades. It may be used by several goroutines.
 type Worker struct {
 	opts Options
