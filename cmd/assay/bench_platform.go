@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/internal/platform/scalebench"
 	"github.com/assay-run/assay/internal/scratch"
@@ -180,8 +181,10 @@ func (a *app) platformServerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "server", Short: "Serve with scripted gradings (started by assay itself)", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a.grader = func(context.Context, *slog.Logger) (inProcess, error) {
-				return inProcess{Slots: benchSlots, Grader: scalebench.Scripted(benchLeast, benchMost)}, nil
+			a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
+				return inProcess{
+					Slots: benchSlots, Grader: scalebench.Scripted(benchLeast, benchMost), Ready: func(context.Context) error { return nil },
+				}, nil
 			}
 			if profile != "" {
 				f, err := os.Create(profile)
@@ -194,7 +197,7 @@ func (a *app) platformServerCommand() *cobra.Command {
 				}
 				defer pprof.StopCPUProfile()
 			}
-			set, err := a.serveSettings("", "")
+			set, err := a.serveSettings(serveSettings{})
 			if err != nil {
 				return err
 			}

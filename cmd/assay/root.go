@@ -59,8 +59,8 @@ type app struct {
 	challengesGiven bool
 	plain           bool
 	verbose         bool
-	// grader opens what grades within `assay serve`; nil: only workers of their own do.
-	grader func(ctx context.Context, log *slog.Logger) (inProcess, error)
+	// grader opens what grades within `assay serve`; nil: this machine's engine does.
+	grader func(ctx context.Context, all []*challenges.Challenge, log *slog.Logger) (inProcess, error)
 }
 
 // run is the program: it returns the exit code.

@@ -46,8 +46,8 @@ evidence: what ` + "`assay validate --out DIR`" + ` has kept. No figure is inven
 
 The password of the owner is ASSAY_DEMO_PASSWORD (or the content of the file that ASSAY_DEMO_PASSWORD_FILE names); without
 one it is drawn and shown once.`,
-		Example: `  assay seed-demo --database demo.db --blobs demo-files
-  assay validate log-aggregate --out reports && assay seed-demo --database demo.db --blobs demo-files --reports reports`,
+		Example: `  assay seed-demo --data demo && assay serve --data demo
+  assay validate log-aggregate --out reports && assay seed-demo --data demo --reports reports`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.seedDemo(cmd.Context(), opts) },
 	}
@@ -68,10 +68,7 @@ func (a *app) seedDemo(ctx context.Context, opts seedOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.DiscardHandler)
-	if a.verbose {
-		log = a.log
-	}
+	log := a.logAt(slog.LevelWarn)
 	graded, slots, entries, err := a.demoGrader(ctx, opts, all, entries, log)
 	if err != nil {
 		return err
@@ -102,7 +99,7 @@ func (a *app) seedDemo(ctx context.Context, opts seedOptions) (err error) {
 		Progress: func(line string) { fmt.Fprintf(a.err, "  %s\n", line) },
 	})
 	if platform.ErrorCode(err) == platform.Conflict {
-		return usagef("Choose a fresh --database and --blobs: nothing of what is there is touched.", "there is an organisation already")
+		return usagef("Choose a fresh folder with --data: nothing of what is there is touched.", "there is an organisation already")
 	}
 	if platform.ErrorCode(err) == platform.Invalid {
 		return usagef("Set ASSAY_DEMO_PASSWORD to a longer one, or --email to an address.", "%s", platform.ErrorMessage(err))
@@ -113,10 +110,13 @@ func (a *app) seedDemo(ctx context.Context, opts seedOptions) (err error) {
 	if drawn {
 		fmt.Fprintf(a.out, "The owner is %s with the password %s\n", opts.email, password)
 	}
-	if err != nil {
-		return faultf("What is there can be looked at: `assay serve` with the same database and files. Or begin anew with others.", "%w", err)
+	if ctx.Err() != nil {
+		fmt.Fprintln(a.err, "What was graded stays; what was not waits in the queue of the demo: `assay serve` with the same data goes on with it.")
 	}
-	fmt.Fprintf(a.out, "The demo is filled. Look at it with `assay serve` and the same database and files, and sign in as %s.\n", opts.email)
+	if err != nil {
+		return faultf("What is there can be looked at: `assay serve` with the same --data. Or begin anew with another one.", "%w", err)
+	}
+	fmt.Fprintf(a.out, "The demo is filled. Look at it with `assay serve` and the same data, and sign in as %s.\n", opts.email)
 	return nil
 }
 

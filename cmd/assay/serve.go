@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
 
 	"github.com/assay-run/assay/internal/platform/service"
@@ -24,40 +24,43 @@ import (
 type inProcess struct {
 	Grader worker.Grader
 	Slots  int // gradings at a time, 1 at least
-	Close  func() error
+	// Ready says why nothing can be graded now.
+	Ready func(context.Context) error
 }
 
 func (a *app) serveCommand() *cobra.Command {
-	var listen, data string
+	var set serveSettings
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the platform: hiring teams invite, candidates submit, reports are reviewed",
 		Long: `Serve the pages for hiring teams and candidates. Without further settings everything is in one folder: a SQLite
 database, the files, and the mails that a mail server would send. The first start shows a code, with which the owner is
-set up in the browser.
+set up in the browser. What candidates hand in is graded in this process, unless ASSAY_WORKER=off leaves it to
+` + "`assay worker`" + `.
 
 Settings come from the environment; docs/serve.md lists them. A secret can also be in a file that NAME_FILE names.
-The first signal lets requests and gradings end, the second stops at once.`,
+At the first SIGTERM or Ctrl-C requests and gradings may end; at the second gradings are stopped and put back into the
+queue, which costs nobody a try; at the third it ends at once.`,
 		Example: `  assay serve
   assay serve --listen 127.0.0.1:9000 --data /srv/assay
   ASSAY_URL=https://assay.example ASSAY_SMTP_HOST=mail.example assay serve`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			set, err := a.serveSettings(listen, data)
+			set, err := a.serveSettings(set)
 			if err != nil {
 				return err
 			}
 			return a.serve(cmd.Context(), set)
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", "", "address to listen on (default: ASSAY_LISTEN, else 127.0.0.1:8080)")
-	c.Flags().StringVar(&data, "data", "", "folder for database, files and outbox (default: ASSAY_DATA_DIR, else the user's data folder)")
+	c.Flags().StringVar(&set.Listen, "listen", "", "address to listen on (default: ASSAY_LISTEN, else 127.0.0.1:8080)")
+	set.flags(c)
 	return c
 }
 
 // serve runs the platform until ctx is done.
 func (a *app) serve(ctx context.Context, set serveSettings) (err error) {
-	log := a.serveLog()
+	log := a.logAt(slog.LevelInfo)
 	listener, err := net.Listen("tcp", set.Listen)
 	if err != nil {
 		return usagef("Choose another address with --listen.", "listen: %w", err)
@@ -77,18 +80,6 @@ func (a *app) serve(ctx context.Context, set serveSettings) (err error) {
 		return err
 	}
 	return runAll(ctx, parts...)
-}
-
-// serveLog is the log of a server: text for a terminal, JSON for programs.
-func (a *app) serveLog() *slog.Logger {
-	level := slog.LevelInfo
-	if a.verbose {
-		level = slog.LevelDebug
-	}
-	if isTerminal(a.err) {
-		return slog.New(tint.NewTextHandler(a.err, &tint.Options{Level: level, NoColor: a.plain}))
-	}
-	return slog.New(slog.NewJSONHandler(a.err, &slog.HandlerOptions{Level: level}))
 }
 
 // greet says where the server is, and how it is set up the first time.
@@ -111,6 +102,9 @@ func (a *app) greet(ctx context.Context, p *platformParts) error {
 		fmt.Fprintln(a.out, "  grading  no worker in this process: what is handed in waits for one")
 	} else {
 		fmt.Fprintf(a.out, "  grading  in this process, %d at a time\n", p.slots)
+		if err := p.ready(ctx); err != nil {
+			fmt.Fprintf(a.out, "  warning  nothing can be graded yet, what is handed in waits: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n         "))
+		}
 	}
 	return nil
 }
@@ -152,7 +146,7 @@ func (a *app) serveParts(ctx context.Context, p *platformParts, listener net.Lis
 		opts.Side = side
 	}
 	server := httpbase.NewServer(opts)
-	server.Health(routes, httpbase.Check{Name: "database", Do: p.store.Ready})
+	server.Health(routes, httpbase.Check{Name: "database", Do: p.data.store.Ready})
 	routes.Handle("/", handler)
 	parts := []part{
 		func(ctx context.Context) error {
@@ -162,10 +156,11 @@ func (a *app) serveParts(ctx context.Context, p *platformParts, listener net.Lis
 			return server.Run(ctx)
 		},
 		p.courier.Run,
+		p.sender.Run,
 		p.keepHouse,
 	}
 	if p.worker != nil {
-		parts = append(parts, func(ctx context.Context) error { return p.worker.Run(ctx, context.WithoutCancel(ctx)) })
+		parts = append(parts, func(ctx context.Context) error { return a.runWorker(ctx, p.worker) })
 	}
 	return parts, nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/store"
@@ -36,13 +37,13 @@ const serverEnv = "ASSAY_TEST_SERVER"
 func scriptedServer() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	a := &app{stdio: stdio{out: io.Discard, err: os.Stderr}, env: os.LookupEnv}
-	a.grader = func(context.Context, *slog.Logger) (inProcess, error) {
-		return inProcess{Slots: 2, Grader: &workertest.Grader{Script: func(worker.Task, int) workertest.Step {
+	a := &app{stdio: stdio{out: io.Discard, err: os.Stderr}, env: os.LookupEnv, second: &secondSignal{told: make(chan struct{})}}
+	a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
+		return inProcess{Slots: 2, Ready: func(context.Context) error { return nil }, Grader: &workertest.Grader{Script: func(worker.Task, int) workertest.Step {
 			return workertest.Step{Takes: 150 * time.Millisecond, Score: 70}
 		}}}, nil
 	}
-	set, err := a.serveSettings("", "")
+	set, err := a.serveSettings(serveSettings{})
 	if err == nil {
 		err = a.serve(ctx, set)
 	}
@@ -69,14 +70,20 @@ func (k *killed) start() {
 	k.cmd.Env = append(os.Environ(), serverEnv+"=1", "ASSAY_DATA_DIR="+k.dir, "ASSAY_LISTEN="+strings.TrimPrefix(k.base, "http://"), "TMPDIR="+k.dir)
 	k.cmd.Stderr = k.log
 	require.NoError(k.t, k.cmd.Start())
-	require.Eventually(k.t, func() bool {
+	ready := func() bool {
 		out, err := http.Get(k.base + "/readyz")
 		if err != nil {
 			return false
 		}
 		defer out.Body.Close()
 		return out.StatusCode == http.StatusOK
-	}, time.Minute, 10*time.Millisecond, "the server is ready")
+	}
+	for begun := time.Now(); !ready(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			said, _ := os.ReadFile(k.log.Name())
+			require.Fail(k.t, "the server is not ready", "%s", said)
+		}
+	}
 }
 
 // kill ends the server as a power cut does, and lets the leases of its worker run out, as if it had been away for a minute.

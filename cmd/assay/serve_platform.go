@@ -18,126 +18,77 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/internal/platform/api"
 	"github.com/assay-run/assay/internal/platform/auth"
 	"github.com/assay-run/assay/internal/platform/blob"
 	"github.com/assay-run/assay/internal/platform/mail"
 	"github.com/assay-run/assay/internal/platform/pages"
-	"github.com/assay-run/assay/internal/platform/queue"
 	"github.com/assay-run/assay/internal/platform/seal"
 	"github.com/assay-run/assay/internal/platform/service"
-	"github.com/assay-run/assay/internal/platform/store"
 	"github.com/assay-run/assay/internal/platform/web"
 	"github.com/assay-run/assay/internal/platform/web/httpbase"
+	"github.com/assay-run/assay/internal/platform/webhook"
 	"github.com/assay-run/assay/internal/platform/worker"
 )
 
 // platformParts are the parts of a server that are open.
 type platformParts struct {
-	set     serveSettings
-	log     *slog.Logger
-	store   *store.Store
-	blobs   blob.Store
-	queue   *queue.Queue
-	service *service.Service
-	courier *mail.Courier
-	worker  *worker.Worker // nil: others grade
-	slots   int
-	// closers are called in turn from the last, whether all parts were opened or not.
-	closers []func() error
+	set        serveSettings
+	log        *slog.Logger
+	data       *openStorage
+	challenges []*challenges.Challenge
+	box        *seal.Box
+	service    *service.Service
+	courier    *mail.Courier
+	sender     *webhook.Sender
+	worker     *worker.Worker // nil: others grade
+	slots      int
+	ready      func(context.Context) error // says why the worker cannot grade
 }
 
-func (p *platformParts) close() error {
-	var failed []error
-	for i := len(p.closers) - 1; i >= 0; i-- {
-		failed = append(failed, p.closers[i]())
-	}
-	p.closers = nil
-	return errors.Join(failed...)
-}
+// close closes what is open.
+func (p *platformParts) close() error { return p.data.close() }
 
 // openPlatform opens everything but the listener.
 func (a *app) openPlatform(ctx context.Context, set serveSettings, log *slog.Logger) (_ *platformParts, err error) {
 	p := &platformParts{set: set, log: log}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.close())
-		}
-	}()
-	if err := makeDirs(set.DataDir, set.uploads()); err != nil {
+	if err := makeDirs(set.data, set.uploads()); err != nil {
 		return nil, err
 	}
 	if err := sweepUploads(set.uploads(), time.Now()); err != nil {
 		return nil, err
 	}
-	if p.store, err = store.Open(ctx, store.Options{Address: set.Database}); err != nil {
+	if p.challenges, err = a.challenges(); err != nil {
 		return nil, err
 	}
-	p.closers = append(p.closers, p.store.Close)
-	if err := p.openBlobs(ctx); err != nil {
+	if p.data, err = set.open(ctx, a); err != nil {
 		return nil, err
 	}
-	if p.queue, err = queue.Open(ctx, queue.Options{Store: p.store, Log: quiet(log)}); err != nil {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.box, err = seal.New(set.Key); err != nil {
 		return nil, err
 	}
-	box, err := seal.New(set.Key)
+	if err := p.openService(); err != nil {
+		return nil, err
+	}
+	if err := p.openCourier(); err != nil {
+		return nil, err
+	}
+	p.sender, err = webhook.NewSender(webhook.Options{
+		Store: p.data.store, Opener: p.box, Log: log, Allowed: set.WebhookNetworks, Plain: set.WebhookPlain,
+	})
 	if err != nil {
-		return nil, err
-	}
-	if err := a.openService(p, box); err != nil {
-		return nil, err
-	}
-	if err := p.openCourier(box); err != nil {
 		return nil, err
 	}
 	return p, a.openWorker(ctx, p)
 }
 
-// quiet is a log without what the job engine says of itself all the time.
-func quiet(log *slog.Logger) *slog.Logger { return slog.New(atLeast{log.Handler(), slog.LevelWarn}) }
-
-// atLeast is a handler that hears of a level and those above it.
-type atLeast struct {
-	slog.Handler
-	level slog.Level
-}
-
-// Enabled implements slog.Handler.
-func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= h.level && h.Handler.Enabled(ctx, l)
-}
-
-// WithAttrs implements slog.Handler.
-func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeast{h.Handler.WithAttrs(attrs), h.level}
-}
-
-// WithGroup implements slog.Handler.
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{h.Handler.WithGroup(name), h.level}
-}
-
-func (p *platformParts) openBlobs(ctx context.Context) error {
-	if p.set.S3.Endpoint != "" {
-		opts := p.set.S3
-		opts.TempDir = p.set.uploads()
-		bucket, err := blob.OpenS3(ctx, opts)
-		p.blobs = bucket
-		return err
-	}
-	files, err := blob.OpenFiles(p.set.blobs(), time.Now())
-	if err != nil {
-		return err
-	}
-	p.blobs = files
-	p.closers = append(p.closers, files.Close)
-	return nil
-}
-
-func (a *app) openService(p *platformParts, box *seal.Box) error {
-	all, err := a.challenges()
-	if err != nil {
-		return err
-	}
+func (p *platformParts) openService() error {
 	passwords, err := auth.NewPasswords(auth.DefaultCost(), runtime.NumCPU())
 	if err != nil {
 		return err
@@ -147,14 +98,14 @@ func (a *app) openService(p *platformParts, box *seal.Box) error {
 		return err
 	}
 	p.service, err = service.New(service.Options{
-		Store: p.store, Blobs: p.blobs, Queue: p.queue, Challenges: all, Passwords: passwords, Sealer: box, ResetKey: resetKey,
-		EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, p.blobs, prefix) },
+		Store: p.data.store, Blobs: p.data.blobs, Queue: p.data.queue, Challenges: p.challenges, Passwords: passwords, Sealer: p.box, ResetKey: resetKey,
+		EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, p.data.blobs, prefix) },
 		SetUpToken:  p.set.SetUpCode, TempDir: p.set.uploads(), PlaceAge: time.Second,
 	})
 	return err
 }
 
-func (p *platformParts) openCourier(box *seal.Box) error {
+func (p *platformParts) openCourier() error {
 	templates, err := mail.NewTemplates(p.set.URL)
 	if err != nil {
 		return err
@@ -169,32 +120,34 @@ func (p *platformParts) openCourier(box *seal.Box) error {
 		return err
 	}
 	p.courier, err = mail.NewCourier(mail.Options{
-		Store: p.store, Opener: box, Templates: templates, Sender: sender, From: p.set.From, Log: p.log,
+		Store: p.data.store, Opener: p.box, Templates: templates, Sender: sender, From: p.set.From, Log: p.log,
 	})
 	return err
 }
 
 // openWorker makes the worker of this process, unless others grade.
 func (a *app) openWorker(ctx context.Context, p *platformParts) error {
-	if !p.set.Worker || a.grader == nil {
+	if !p.set.Worker {
 		return nil
 	}
-	in, err := a.grader(ctx, p.log)
+	if a.engineName == "process" {
+		return usagef("Use --engine docker, or leave grading to others with ASSAY_WORKER=off.",
+			"what is handed in comes from strangers, and --engine process has no sandbox")
+	}
+	open := a.grader
+	if open == nil {
+		open = a.graderHere
+	}
+	in, err := open(ctx, p.challenges, p.log)
 	if err != nil {
 		return err
-	}
-	if in.Close != nil {
-		p.closers = append(p.closers, in.Close)
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("find name of this machine: %w", err)
 	}
-	p.slots = max(in.Slots, 1)
-	p.worker, err = worker.New(worker.Options{
-		Store: p.store, Queue: p.queue, Blobs: p.blobs, Grader: in.Grader, Log: p.log, Name: host, Version: assayVersion(), Slots: p.slots,
-		Ended: p.service.GradingMoved,
-	})
+	p.slots, p.ready = max(in.Slots, 1), in.Ready
+	p.worker, err = newWorker(p.data, workerOptions{name: host, slots: p.slots, drain: defaultDrain}, in, p.log)
 	return err
 }
 
@@ -220,7 +173,7 @@ func (p *platformParts) handlers(ending <-chan struct{}) (public, side http.Hand
 		return nil, nil, err
 	}
 	opts := web.Options{
-		Service: p.service, Pages: texts, Sessions: auth.NewSessions(p.store.Sessions(), p.set.secure()), URL: p.set.URL,
+		Service: p.service, Pages: texts, Sessions: auth.NewSessions(p.data.store.Sessions(), p.set.secure()), URL: p.set.URL,
 		Mailed: p.set.SMTP.Host != "", NeedsCode: true, Tools: tools, Ending: ending,
 		HTTP: httpbase.Options{Log: p.log, Secure: p.set.secure(), Proxies: p.set.Proxies, Origins: []string{p.set.URL}, Metrics: metrics},
 	}
@@ -234,12 +187,20 @@ func (p *platformParts) handlers(ending <-chan struct{}) (public, side http.Hand
 	if err != nil {
 		return nil, nil, err
 	}
-	if public, err = site.Handler(); err != nil {
+	if public, err = site.Handler(p.addAPI); err != nil {
 		return nil, nil, err
 	}
 	figures := http.NewServeMux()
 	httpbase.ServeMetrics(figures, registry)
 	return public, figures, nil
+}
+
+// addAPI puts the API beside the pages.
+func (p *platformParts) addAPI(mux *http.ServeMux, base *httpbase.Base) error {
+	_, err := api.New(mux, api.Options{
+		Service: p.service, Base: base, Sealer: p.box, Version: assayVersion(), Link: func(token string) string { return p.set.URL + "/i/" + token },
+	})
+	return err
 }
 
 // findTools are the programs of a folder that candidates may download: assay-OS-ARCH, with .exe for Windows. Without a folder

@@ -16,29 +16,30 @@ import (
 	"strings"
 
 	"github.com/assay-run/assay/internal/platform"
-	"github.com/assay-run/assay/internal/platform/blob"
 	platformmail "github.com/assay-run/assay/internal/platform/mail"
 	"github.com/assay-run/assay/internal/platform/seal"
 )
 
 // serveSettings are all settings of `assay serve`.
 type serveSettings struct {
-	Listen, DataDir string
+	storage
+	Listen string
 	// URL is the address under which people reach the server, without a slash at its end; empty until it is known where the
 	// server listens.
-	URL      string
-	Database string
-	Key      []byte // of the installation, seal.KeyBytes
+	URL string
+	Key []byte // of the installation, seal.KeyBytes
 	// SetUpCode must be shown by whoever sets the installation up.
 	SetUpCode     string
 	MetricsListen string
 	Proxies       []netip.Prefix
 	Worker        bool // gradings are made in this process
 	ToolsDir      string
-	S3            blob.S3Options // without an endpoint: files in the data folder
 	SMTP          platformmail.SMTPOptions
 	From          platformmail.Address
 	OIDC          oidcSettings
+	// Webhooks may go into these networks beside the public one, and to http:// where Plain says so.
+	WebhookNetworks []netip.Prefix
+	WebhookPlain    bool
 }
 
 // oidcSettings are those of an OpenID provider; without an issuer there is none.
@@ -47,9 +48,8 @@ type oidcSettings struct {
 	Domains                              []string
 }
 
-func (s serveSettings) blobs() string   { return filepath.Join(s.DataDir, "files") }
-func (s serveSettings) uploads() string { return filepath.Join(s.DataDir, "uploads") }
-func (s serveSettings) outbox() string  { return filepath.Join(s.DataDir, "outbox") }
+func (s serveSettings) uploads() string { return filepath.Join(s.data, "uploads") }
+func (s serveSettings) outbox() string  { return filepath.Join(s.data, "outbox") }
 
 // secure says whether people come by HTTPS.
 func (s serveSettings) secure() bool { return strings.HasPrefix(s.URL, "https://") }
@@ -83,45 +83,25 @@ func (s serveSettings) exposed() bool {
 
 // variables reads settings from the environment, and remembers the first that cannot be read.
 type variables struct {
-	env func(string) (string, bool)
+	app *app
 	err error
 }
 
 // text is a variable; unset and empty are the same.
 func (v *variables) text(name, unset string) string {
-	if value, _ := v.env(name); value != "" {
+	if value, _ := v.app.env(name); value != "" {
 		return value
 	}
 	return unset
 }
 
-// maxSecretFile bounds a file that holds a secret, in bytes.
-const maxSecretFile = 64 << 10
-
-// secret is a variable, or the first line of the file that NAME_FILE names.
+// secret is a variable, or what its file holds.
 func (v *variables) secret(name string) string {
-	value, path := v.text(name, ""), v.text(name+"_FILE", "")
-	if path == "" {
-		return value
-	}
-	if value != "" {
-		v.fail(usagef("Leave one of them out.", "%s and %s_FILE are both set", name, name))
-		return ""
-	}
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxSecretFile {
-		err = errors.New("it is too large for a secret")
-	}
-	var text []byte
-	if err == nil {
-		text, err = os.ReadFile(path)
-	}
+	value, err := v.app.secret(name)
 	if err != nil {
-		v.fail(usagef("Name a file that holds the secret.", "read %s_FILE: %w", name, err))
-		return ""
+		v.fail(err)
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimSpace(line)
+	return value
 }
 
 // yes is a variable that is on or off.
@@ -150,6 +130,19 @@ func (v *variables) list(name string) []string {
 	return out
 }
 
+// networks is a variable with networks between commas.
+func (v *variables) networks(name string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range v.list(name) {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			v.fail(usagef("Give networks like 10.0.0.0/8, with commas between.", "%s: %q is no network", name, text))
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
 func (v *variables) port(name string) int {
 	text := v.text(name, "")
 	if text == "" {
@@ -168,42 +161,31 @@ func (v *variables) fail(err error) {
 	}
 }
 
-// serveSettings reads the settings; flags win over the environment.
-func (a *app) serveSettings(listen, data string) (serveSettings, error) {
-	v := &variables{env: a.env}
-	set := serveSettings{
-		Listen: v.text("ASSAY_LISTEN", "127.0.0.1:8080"), DataDir: v.text("ASSAY_DATA_DIR", ""), MetricsListen: v.text("ASSAY_METRICS_LISTEN", ""),
-		URL: strings.TrimSuffix(v.text("ASSAY_URL", ""), "/"), SetUpCode: v.secret("ASSAY_SETUP_CODE"), Worker: v.yes("ASSAY_WORKER", true),
-		ToolsDir: v.text("ASSAY_TOOLS_DIR", ""), Database: v.secret("ASSAY_DATABASE"),
-		S3: blob.S3Options{
-			Endpoint: v.text("ASSAY_S3_ENDPOINT", ""), Bucket: v.text("ASSAY_S3_BUCKET", ""), Region: v.text("ASSAY_S3_REGION", ""),
-			AccessKey: v.secret("ASSAY_S3_ACCESS_KEY"), SecretKey: v.secret("ASSAY_S3_SECRET_KEY"), Insecure: v.yes("ASSAY_S3_INSECURE", false),
-			Prefix: v.text("ASSAY_S3_PREFIX", ""),
-		},
-		SMTP: platformmail.SMTPOptions{
-			Host: v.text("ASSAY_SMTP_HOST", ""), Port: v.port("ASSAY_SMTP_PORT"), User: v.text("ASSAY_SMTP_USER", ""),
-			Pass: v.secret("ASSAY_SMTP_PASSWORD"), Plain: v.yes("ASSAY_SMTP_PLAIN", false),
-		},
-		OIDC: oidcSettings{
-			Issuer: v.text("ASSAY_OIDC_ISSUER", ""), ClientID: v.text("ASSAY_OIDC_CLIENT_ID", ""), ClientSecret: v.secret("ASSAY_OIDC_CLIENT_SECRET"),
-			Name: v.text("ASSAY_OIDC_NAME", "your organisation's account"), Domains: v.list("ASSAY_OIDC_DOMAINS"),
-		},
+// serveSettings completes the settings from the environment; flags, which are in set, win.
+func (a *app) serveSettings(set serveSettings) (serveSettings, error) {
+	v := &variables{app: a}
+	set.settleData(a)
+	if err := set.settle(a); err != nil {
+		return set, err
 	}
-	if listen != "" {
-		set.Listen = listen
+	set.bucket.TempDir = set.uploads()
+	if set.Listen == "" {
+		set.Listen = v.text("ASSAY_LISTEN", "127.0.0.1:8080")
 	}
-	if data != "" {
-		set.DataDir = data
+	set.MetricsListen = v.text("ASSAY_METRICS_LISTEN", "")
+	set.URL = strings.TrimSuffix(v.text("ASSAY_URL", ""), "/")
+	set.SetUpCode = v.secret("ASSAY_SETUP_CODE")
+	set.Worker = v.yes("ASSAY_WORKER", true)
+	set.ToolsDir = v.text("ASSAY_TOOLS_DIR", "")
+	set.Proxies = v.networks("ASSAY_PROXIES")
+	set.WebhookNetworks, set.WebhookPlain = v.networks("ASSAY_WEBHOOK_NETWORKS"), v.yes("ASSAY_WEBHOOK_PLAIN", false)
+	set.SMTP = platformmail.SMTPOptions{
+		Host: v.text("ASSAY_SMTP_HOST", ""), Port: v.port("ASSAY_SMTP_PORT"), User: v.text("ASSAY_SMTP_USER", ""),
+		Pass: v.secret("ASSAY_SMTP_PASSWORD"), Plain: v.yes("ASSAY_SMTP_PLAIN", false),
 	}
-	if set.DataDir == "" {
-		set.DataDir = filepath.Join(a.defaultDir("XDG_DATA_HOME", ".local/share", "/var/lib/assay"), "server")
-	}
-	for _, text := range v.list("ASSAY_PROXIES") {
-		p, err := netip.ParsePrefix(text)
-		if err != nil {
-			v.fail(usagef("Give networks like 10.0.0.0/8, with commas between.", "ASSAY_PROXIES: %q is no network", text))
-		}
-		set.Proxies = append(set.Proxies, p)
+	set.OIDC = oidcSettings{
+		Issuer: v.text("ASSAY_OIDC_ISSUER", ""), ClientID: v.text("ASSAY_OIDC_CLIENT_ID", ""), ClientSecret: v.secret("ASSAY_OIDC_CLIENT_SECRET"),
+		Name: v.text("ASSAY_OIDC_NAME", "your organisation's account"), Domains: v.list("ASSAY_OIDC_DOMAINS"),
 	}
 	if from := v.text("ASSAY_MAIL_FROM", ""); from != "" {
 		at, err := mail.ParseAddress(from)
@@ -231,8 +213,6 @@ func (s *serveSettings) check() error {
 		}
 	}
 	switch {
-	case (s.S3.Endpoint == "") != (s.S3.Bucket == ""):
-		return usagef("Set both, or none of them.", "ASSAY_S3_ENDPOINT and ASSAY_S3_BUCKET belong together")
 	case s.OIDC.Issuer != "" && (s.OIDC.ClientID == "" || s.OIDC.ClientSecret == ""):
 		return usagef("Set ASSAY_OIDC_CLIENT_ID and ASSAY_OIDC_CLIENT_SECRET too.", "ASSAY_OIDC_ISSUER alone lets nobody sign in")
 	case s.OIDC.Issuer != "" && s.URL == "":
@@ -244,9 +224,6 @@ func (s *serveSettings) check() error {
 // settleKeys completes the secrets that an installation makes for itself: the key, which is kept in the data folder, and the
 // code for setting up, which is another one with each start.
 func (s *serveSettings) settleKeys(v *variables) error {
-	if s.Database == "" {
-		s.Database = filepath.Join(s.DataDir, "assay.db")
-	}
 	if s.SetUpCode == "" {
 		s.SetUpCode = platform.NewToken("")[:16]
 	}
@@ -255,11 +232,11 @@ func (s *serveSettings) settleKeys(v *variables) error {
 		return v.err
 	}
 	if text == "" {
-		if err := makeDirs(s.DataDir); err != nil {
+		if err := makeDirs(s.data); err != nil {
 			return err
 		}
 		var err error
-		if text, err = ownKey(filepath.Join(s.DataDir, "key")); err != nil {
+		if text, err = ownKey(filepath.Join(s.data, "key")); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/internal/platform/worker"
 	"github.com/assay-run/assay/internal/platform/worker/workertest"
 )
@@ -47,12 +48,12 @@ func TestServeSettings(t *testing.T) {
 		"ASSAY_PROXIES", "10.0.0.0/8, ::1/128", "ASSAY_WORKER", "off", "ASSAY_MAIL_FROM", "Robin <robin@example.org>", "ASSAY_SMTP_HOST", "mail.example",
 		"ASSAY_SMTP_PORT", "465", "ASSAY_LISTEN", "0.0.0.0:80",
 	)}
-	set, err := a.serveSettings("127.0.0.1:9", "")
+	set, err := a.serveSettings(serveSettings{Listen: "127.0.0.1:9"})
 	require.NoError(t, err)
 	assert.Equal(t, []any{"127.0.0.1:9", "https://assay.example", "postgres://u:p@db.example/assay", 2, false, "robin@example.org", 465, true},
-		[]any{set.Listen, set.URL, set.Database, len(set.Proxies), set.Worker, set.From.Email, set.SMTP.Port, set.secure()})
+		[]any{set.Listen, set.URL, set.database, len(set.Proxies), set.Worker, set.From.Email, set.SMTP.Port, set.secure()})
 	assert.Len(t, set.SetUpCode, 16)
-	again, err := a.serveSettings("", "")
+	again, err := a.serveSettings(serveSettings{})
 	require.NoError(t, err)
 	assert.Equal(t, set.Key, again.Key, "the key is made once")
 	assert.NotEqual(t, set.SetUpCode, again.SetUpCode)
@@ -79,7 +80,7 @@ func TestServeSettingsThatCannotBe(t *testing.T) {
 		"no sender":                     {"ASSAY_MAIL_FROM", "nobody"},
 	} {
 		a := &app{env: environmentOf(append(pairs, "ASSAY_DATA_DIR", filepath.Join(dir, "data"))...)}
-		_, err := a.serveSettings("", "")
+		_, err := a.serveSettings(serveSettings{})
 		usage := (*usageError)(nil)
 		assert.ErrorAs(t, err, &usage, name)
 	}
@@ -128,11 +129,11 @@ func TestServe(t *testing.T) {
 	dir := t.TempDir()
 	start := func() (*console, string, func()) {
 		var out console
-		a := &app{stdio: stdio{out: &out, err: io.Discard}, env: environmentOf("ASSAY_DATA_DIR", dir)}
-		a.grader = func(context.Context, *slog.Logger) (inProcess, error) {
-			return inProcess{Slots: 2, Grader: &workertest.Grader{Script: func(worker.Task, int) workertest.Step { return workertest.Step{Score: 70} }}}, nil
+		a := &app{second: &secondSignal{told: make(chan struct{})}, stdio: stdio{out: &out, err: io.Discard}, env: environmentOf("ASSAY_DATA_DIR", dir)}
+		a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
+			return inProcess{Slots: 2, Ready: func(context.Context) error { return nil }, Grader: &workertest.Grader{Script: func(worker.Task, int) workertest.Step { return workertest.Step{Score: 70} }}}, nil
 		}
-		set, err := a.serveSettings("127.0.0.1:0", "")
+		set, err := a.serveSettings(serveSettings{Listen: "127.0.0.1:0"})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,28 +20,32 @@ import (
 
 // storage says where the platform's data are, for every command that works with them.
 type storage struct {
-	database string
+	data     string         // folder of an installation, for what is not said otherwise
+	database string         // file of SQLite, or postgres://…
 	blobs    string         // a folder, or s3://BUCKET/PREFIX
 	bucket   blob.S3Options // of object storage; without a bucket files are in the folder
+	conns    int            // to the database at most; 0: as many as a server needs
 }
 
 // flags adds the flags that name it.
 func (s *storage) flags(c *cobra.Command) {
-	c.Flags().StringVar(&s.database, "database", "", "file of SQLite, or postgres:// address (default: ASSAY_DATABASE, or what the file holds that ASSAY_DATABASE_FILE names, else assay.db in ASSAY_DATA_DIR)")
-	c.Flags().StringVar(&s.blobs, "blobs", "", "folder for archives and reports, or s3://BUCKET/PREFIX (default: ASSAY_BLOBS, else what ASSAY_S3_… name, else files in ASSAY_DATA_DIR)")
+	c.Flags().StringVar(&s.data, "data", "", "folder for database, files and outbox (default: ASSAY_DATA_DIR, else the user's data folder)")
+	c.Flags().StringVar(&s.database, "database", "", "file of SQLite, or postgres:// address (default: ASSAY_DATABASE, or what the file holds that ASSAY_DATABASE_FILE names, else assay.db in --data)")
+	c.Flags().StringVar(&s.blobs, "blobs", "", "folder for archives and reports, or s3://BUCKET/PREFIX (default: ASSAY_BLOBS, else what ASSAY_S3_… name, else files in --data)")
 }
 
 // maxSecret bounds a file with a secret, in bytes.
 const maxSecret = 64 << 10
 
-// secret is a setting that may be secret: the variable of that name, or the content of the file that NAME_FILE names.
+// secret is a setting that may be secret: the variable of that name, or the first line of the file that NAME_FILE names.
 func (a *app) secret(name string) (string, error) {
-	if value, ok := a.env(name); ok && value != "" {
+	value, _ := a.env(name)
+	file, _ := a.env(name + "_FILE")
+	if file == "" {
 		return value, nil
 	}
-	file, ok := a.env(name + "_FILE")
-	if !ok || file == "" {
-		return "", nil
+	if value != "" {
+		return "", usagef("Leave one of them out.", "%s and %s_FILE are both set", name, name)
 	}
 	return readSecret(file, name+"_FILE")
 }
@@ -61,19 +64,30 @@ func readSecret(file, setting string) (string, error) {
 	if len(text) > maxSecret {
 		return "", usagef("A secret is one line.", "%s is larger than %d bytes", file, maxSecret)
 	}
-	return strings.TrimSpace(string(text)), nil
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSpace(line), nil
 }
 
-// settle completes it from the environment, which names things as `assay serve` has them.
+// settleData completes the folder of an installation.
+func (s *storage) settleData(a *app) {
+	if s.data == "" {
+		s.data, _ = a.env("ASSAY_DATA_DIR")
+	}
+	if s.data == "" {
+		s.data = filepath.Join(a.defaultDir("XDG_DATA_HOME", ".local/share", "/var/lib/assay"), "server")
+	}
+}
+
+// settle completes it from the environment. A database that is named alone says nothing of the files, which may be on another
+// machine: then they have to be named too.
 func (s *storage) settle(a *app) (err error) {
-	dir, _ := a.env("ASSAY_DATA_DIR")
+	if s.data == "" {
+		s.data, _ = a.env("ASSAY_DATA_DIR")
+	}
 	if s.database == "" {
 		if s.database, err = a.secret("ASSAY_DATABASE"); err != nil {
 			return err
 		}
-	}
-	if s.database == "" && dir != "" {
-		s.database = filepath.Join(dir, "assay.db")
 	}
 	if s.blobs == "" {
 		s.blobs, _ = a.env("ASSAY_BLOBS")
@@ -81,8 +95,14 @@ func (s *storage) settle(a *app) (err error) {
 	if err := s.settleBucket(a); err != nil {
 		return err
 	}
-	if s.blobs == "" && s.bucket.Bucket == "" && dir != "" {
-		s.blobs = filepath.Join(dir, "files")
+	if s.database == "" && s.blobs == "" && s.bucket.Bucket == "" {
+		s.settleData(a)
+	}
+	if s.data != "" && s.database == "" {
+		s.database = filepath.Join(s.data, "assay.db")
+	}
+	if s.data != "" && s.blobs == "" && s.bucket.Bucket == "" {
+		s.blobs = filepath.Join(s.data, "files")
 	}
 	switch {
 	case s.database == "":
@@ -94,31 +114,26 @@ func (s *storage) settle(a *app) (err error) {
 }
 
 // settleBucket reads what the environment says of object storage, when files are kept there.
-func (s *storage) settleBucket(a *app) (err error) {
-	endpoint, _ := a.env("ASSAY_S3_ENDPOINT")
+func (s *storage) settleBucket(a *app) error {
+	v := &variables{app: a}
+	endpoint, bucket := v.text("ASSAY_S3_ENDPOINT", ""), v.text("ASSAY_S3_BUCKET", "")
 	place, named := strings.CutPrefix(s.blobs, "s3://")
-	if !named && (s.blobs != "" || endpoint == "") {
+	if !named && (s.blobs != "" || endpoint == "" && bucket == "") {
 		return nil
 	}
+	s.bucket = blob.S3Options{
+		Endpoint: endpoint, Bucket: bucket, Prefix: v.text("ASSAY_S3_PREFIX", ""), Region: v.text("ASSAY_S3_REGION", ""),
+		Insecure: v.yes("ASSAY_S3_INSECURE", false), AccessKey: v.secret("ASSAY_S3_ACCESS_KEY"), SecretKey: v.secret("ASSAY_S3_SECRET_KEY"),
+	}
+	if v.err != nil {
+		return v.err
+	}
 	b := &s.bucket
-	b.Endpoint = endpoint
-	b.Region, _ = a.env("ASSAY_S3_REGION")
-	insecure, _ := a.env("ASSAY_S3_INSECURE")
-	b.Insecure = slices.Contains([]string{"1", "true", "yes", "on"}, strings.ToLower(insecure))
-	if b.AccessKey, err = a.secret("ASSAY_S3_ACCESS_KEY"); err != nil {
-		return err
-	}
-	if b.SecretKey, err = a.secret("ASSAY_S3_SECRET_KEY"); err != nil {
-		return err
-	}
 	if named {
 		b.Bucket, b.Prefix, _ = strings.Cut(place, "/")
 		if b.Prefix != "" && !strings.HasSuffix(b.Prefix, "/") {
 			b.Prefix += "/"
 		}
-	} else {
-		b.Bucket, _ = a.env("ASSAY_S3_BUCKET")
-		b.Prefix, _ = a.env("ASSAY_S3_PREFIX")
 	}
 	if b.Bucket == "" || b.Endpoint == "" || b.AccessKey == "" || b.SecretKey == "" {
 		return usagef("Use --blobs s3://BUCKET/PREFIX or set ASSAY_S3_BUCKET, and set ASSAY_S3_ENDPOINT, ASSAY_S3_ACCESS_KEY and ASSAY_S3_SECRET_KEY (or …_FILE).",
@@ -138,8 +153,13 @@ type openStorage struct {
 // open opens the database, brings it to the newest schema, and opens the files. The caller closes it.
 func (s *storage) open(ctx context.Context, a *app) (_ *openStorage, err error) {
 	d := &openStorage{}
-	if d.store, err = store.Open(ctx, store.Options{Address: s.database}); err != nil {
-		return nil, faultf("See that the database runs and that --database or ASSAY_DATABASE names it.", "%w", err)
+	if !strings.Contains(s.database, "://") {
+		if err := makeDirs(filepath.Dir(s.database)); err != nil {
+			return nil, err
+		}
+	}
+	if d.store, err = store.Open(ctx, store.Options{Address: s.database, MaxConns: s.conns}); err != nil {
+		return nil, faultf("See that the database runs, and that --database or ASSAY_DATABASE names it.", "%w", err)
 	}
 	d.close = d.store.Close
 	defer func() {

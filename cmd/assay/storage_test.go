@@ -39,11 +39,14 @@ func TestStorageSettings(t *testing.T) {
 		want storage
 		says string
 	}{
-		{"flags", storage{database: "a.db", blobs: "files"}, map[string]string{"ASSAY_DATA_DIR": "/srv", "ASSAY_BLOBS": "x", "ASSAY_DATABASE": "y"}, storage{database: "a.db", blobs: "files"}, ""},
+		{"flags", storage{database: "a.db", blobs: "files"}, map[string]string{"ASSAY_DATA_DIR": "/srv", "ASSAY_BLOBS": "x", "ASSAY_DATABASE": "y"}, storage{data: "/srv", database: "a.db", blobs: "files"}, ""},
 		{"environment", storage{}, map[string]string{"ASSAY_BLOBS": "x", "ASSAY_DATABASE": "postgres://db/assay"}, storage{database: "postgres://db/assay", blobs: "x"}, ""},
-		{"the server's folder", storage{}, map[string]string{"ASSAY_DATA_DIR": "/srv"}, storage{database: "/srv/assay.db", blobs: "/srv/files"}, ""},
+		{"the server's folder", storage{}, map[string]string{"ASSAY_DATA_DIR": "/srv"}, storage{data: "/srv", database: "/srv/assay.db", blobs: "/srv/files"}, ""},
+		{"a person's folder", storage{}, map[string]string{"XDG_DATA_HOME": "/home/p/.data"}, storage{
+			data: "/home/p/.data/assay/server", database: "/home/p/.data/assay/server/assay.db", blobs: "/home/p/.data/assay/server/files",
+		}, ""},
 		{"a bucket", storage{database: "a.db", blobs: "s3://assay/demo"}, keys, storage{database: "a.db", blobs: "s3://assay/demo", bucket: bucket("assay", "demo/")}, ""},
-		{"the server's bucket", storage{database: "a.db"}, with(map[string]string{"ASSAY_S3_BUCKET": "assay", "ASSAY_S3_PREFIX": "p/", "ASSAY_DATA_DIR": "/srv"}), storage{database: "a.db", bucket: bucket("assay", "p/")}, ""},
+		{"the server's bucket", storage{database: "a.db"}, with(map[string]string{"ASSAY_S3_BUCKET": "assay", "ASSAY_S3_PREFIX": "p/", "ASSAY_DATA_DIR": "/srv"}), storage{data: "/srv", database: "a.db", bucket: bucket("assay", "p/")}, ""},
 		{"a folder beside a bucket", storage{database: "a.db", blobs: "files"}, with(map[string]string{"ASSAY_S3_BUCKET": "assay"}), storage{database: "a.db", blobs: "files"}, ""},
 		{"no database", storage{blobs: "files"}, nil, storage{}, "where the database is"},
 		{"no files", storage{database: "a.db"}, nil, storage{}, "where archives and reports are kept"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -113,20 +114,34 @@ func (a *app) worker(ctx context.Context, opts workerOptions) (err error) {
 		return err
 	}
 	a.warnOfServices(ctx, log, all)
+	opts.conns = worker.Connections(opts.slots)
 	d, err := opts.open(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	w, err := a.newWorker(d, all, opts, log)
+	in, err := a.graderHere(ctx, all, log)
 	if err != nil {
 		return err
 	}
+	w, err := newWorker(d, opts, in, log)
+	if err != nil {
+		return err
+	}
+	log.Info("a worker begins", "name", opts.name, "slots", opts.slots, "engine", a.engineName, "challenges", len(all), "version", assayVersion())
+	if err := a.runWorker(ctx, w); err != nil {
+		return faultf("See the log above. Jobs that were claimed go to other workers within a minute.", "worker: %w", err)
+	}
+	log.InfoContext(ctx, "the worker has ended; nothing of its own is left to do", "worker", string(w.ID()))
+	return nil
+}
+
+// runWorker runs a worker until ctx is done and its gradings have ended, which the second signal makes them do.
+func (a *app) runWorker(ctx context.Context, w *worker.Worker) error {
 	hard, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	second := a.second.await("draining: no new job is taken, gradings that run may end; once more to put them back")
-	ended := make(chan struct{})
-	watched := make(chan struct{})
+	ended, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
 		select {
@@ -135,31 +150,27 @@ func (a *app) worker(ctx context.Context, opts workerOptions) (err error) {
 		case <-ended:
 		}
 	}()
-	err = w.Run(ctx, hard)
+	err := w.Run(ctx, hard)
 	close(ended)
 	<-watched
-	if err != nil {
-		return faultf("See the log above. Jobs that were claimed go to other workers within a minute.", "worker: %w", err)
-	}
-	log.InfoContext(ctx, "the worker has ended; nothing of its own is left to do", "worker", string(w.ID()))
-	return nil
+	return err
 }
 
 // newWorker makes a worker on data that are open.
-func (a *app) newWorker(d *openStorage, all []*challenges.Challenge, opts workerOptions, log *slog.Logger) (*worker.Worker, error) {
-	g, _, err := a.gradeHere(all, log)
-	if err != nil {
-		return nil, err
-	}
-	log.Info("a worker begins", "name", opts.name, "slots", opts.slots, "engine", a.engineName, "challenges", len(all), "version", assayVersion())
+func newWorker(d *openStorage, opts workerOptions, in inProcess, log *slog.Logger) (*worker.Worker, error) {
 	return worker.New(worker.Options{
-		Store: d.store, Queue: d.queue, Blobs: d.blobs, Grader: g, Log: log, Name: opts.name, Version: assayVersion(),
-		Slots: opts.slots, Drain: opts.drain, Ended: service.GradingMoved,
+		Store: d.store, Queue: d.queue, Blobs: d.blobs, Grader: in.Grader, Log: log, Name: opts.name, Version: assayVersion(),
+		Slots: opts.slots, Drain: opts.drain, Ended: service.GradingMoved, Ready: in.Ready,
 		Again: func(ctx context.Context, tx *store.Tx, j platform.Job) error {
 			return service.GradingMoved(ctx, tx, j, nil)
 		},
-		Ready: func(ctx context.Context) error { return a.readyToGrade(ctx, all) },
 	})
+}
+
+// graderHere is what grades on this machine.
+func (a *app) graderHere(_ context.Context, all []*challenges.Challenge, log *slog.Logger) (inProcess, error) {
+	g, slots, err := a.gradeHere(all, log)
+	return inProcess{Grader: g, Slots: slots, Ready: func(ctx context.Context) error { return a.readyToGrade(ctx, all) }}, err
 }
 
 // gradeHere makes the grader of a worker on this machine, whose gradings are those of `assay run`, and tells how many it can make
@@ -202,7 +213,8 @@ func (a *app) openForGrading(ctx context.Context, ch *challenges.Challenge, node
 // readyWithin bounds the question whether anything can be graded.
 const readyWithin = 10 * time.Second
 
-// readyToGrade says whether the engine answers and has the images that the challenges need.
+// readyToGrade says whether the engine answers and has the images that the challenges need, and whether this program can be
+// the driver of a pod.
 func (a *app) readyToGrade(ctx context.Context, all []*challenges.Challenge) (err error) {
 	if a.engineName == "process" {
 		return nil
@@ -216,6 +228,9 @@ func (a *app) readyToGrade(ctx context.Context, all []*challenges.Challenge) (er
 	defer func() { err = errors.Join(err, images.Close()) }()
 	if _, err := images.Status(ctx); err != nil {
 		return faultf("Run `assay doctor` to see what the engine lacks, and `assay setup` to install and start one.", "%w", err)
+	}
+	if err := a.canDrive(); err != nil {
+		return err
 	}
 	var nodes []string
 	for _, ch := range all {
@@ -234,6 +249,18 @@ func (a *app) readyToGrade(ctx context.Context, all []*challenges.Challenge) (er
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// canDrive says whether this program can be the driver of a pod.
+func (a *app) canDrive() error {
+	own, err := a.driverBinary()
+	if err != nil {
+		return faultf("Run assay from a file that stays where it is.", "%w", err)
+	}
+	if err := docker.SelfContained(own); err != nil && !errors.Is(err, fs.ErrNotExist) { // replaced while it runs: it has been looked at
+		return faultf("Build it with `make build`.", "%w", err)
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ func TestSecrets(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "address")
-	require.NoError(t, os.WriteFile(file, []byte("postgres://assay@db/assay\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("postgres://assay@db/assay\nmore\n"), 0o600))
 	large := filepath.Join(dir, "large")
 	require.NoError(t, os.WriteFile(large, make([]byte, maxSecret+1), 0o600))
 	for _, tt := range []struct {
@@ -119,7 +119,8 @@ func TestSecrets(t *testing.T) {
 		says string
 	}{
 		{nil, "", ""},
-		{map[string]string{"X": "from the variable", "X_FILE": file}, "from the variable", ""},
+		{map[string]string{"X": "from the variable"}, "from the variable", ""},
+		{map[string]string{"X": "from the variable", "X_FILE": file}, "", "both set"},
 		{map[string]string{"X_FILE": file}, "postgres://assay@db/assay", ""},
 		{map[string]string{"X_FILE": filepath.Join(dir, "no")}, "", "X_FILE"},
 		{map[string]string{"X_FILE": large}, "", "larger"},

@@ -58,6 +58,6 @@ func TestLoadReportInWords(t *testing.T) {
 	r := &LoadReport{Database: "SQLite", Candidates: 3, Kinds: []Kind{{Name: "page", Requests: 7, Errors: 1, P99Ms: 12}}, Problems: []string{"page: 500"}}
 	require.NoError(t, r.Write(&out))
 	assert.Equal(t, 1, r.Errors())
-	assert.Contains(t, out.String(), "| page    | 7 |      1 |")
+	assert.Contains(t, out.String(), "| page    |   7 |      1 |")
 	assert.Contains(t, out.String(), "error: page: 500")
 }

@@ -51,6 +51,8 @@ func (s *Store) openSQLite(opts Options) error {
 		return errors.Join(err, s.write.Close())
 	}
 	s.read.SetMaxOpenConns(opts.MaxConns)
+	s.read.SetMaxIdleConns(opts.MaxConns) // a connection that is closed takes its statements with it
+	s.kept = map[*sql.DB]*statements{s.write: newStatements(s.write), s.read: newStatements(s.read)}
 	return nil
 }
 

@@ -41,7 +41,9 @@ type Store struct {
 	// write has one connection on SQLite, which has one writer at a time: whoever waits, waits here and not in the
 	// database. read is another pool there; on PostgreSQL both are the same.
 	write, read *sql.DB
-	now         func() time.Time
+	// kept are statements that are ready, of each pool of SQLite; nil on PostgreSQL, whose driver keeps them.
+	kept map[*sql.DB]*statements
+	now  func() time.Time
 }
 
 // Open opens the database and brings its schema to the newest version. The caller closes the store.
@@ -113,14 +115,14 @@ func (s *Store) Postgres() bool { return s.dialect == postgres }
 
 // Tx is a transaction. It is for one goroutine, and ends with the function that it was handed to.
 type Tx struct {
-	sql     *sql.Tx
+	sql     querier
 	dialect dialect
 	// now is the time of the whole transaction, to the millisecond, in UTC.
 	now time.Time
 }
 
 // SQL is the transaction itself.
-func (tx *Tx) SQL() *sql.Tx { return tx.sql }
+func (tx *Tx) SQL() *sql.Tx { return tx.sql.Tx }
 
 // Now is the transaction's time.
 func (tx *Tx) Now() time.Time { return tx.now }

@@ -91,9 +91,15 @@ func (s *Store) once(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do fu
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	// After a commit this does nothing; after a panic it gives the connection back.
-	defer func() { _ = raw.Rollback() }()
-	if err := do(&Tx{sql: raw, dialect: s.dialect, now: wholeMs(s.now())}); err != nil {
+	q := querier{raw, s.kept[db], &[]string{}}
+	defer func() {
+		// After a commit this does nothing; after a panic it gives the connection back.
+		_ = raw.Rollback()
+		if len(*q.missed) > 0 {
+			q.kept.keep(ctx, *q.missed)
+		}
+	}()
+	if err := do(&Tx{sql: q, dialect: s.dialect, now: wholeMs(s.now())}); err != nil {
 		return err
 	}
 	if err := raw.Commit(); err != nil {

@@ -143,6 +143,7 @@ func (w *Worker) faulted(ctx context.Context, l *lease, f platform.Fault, why st
 		if err != nil {
 			return err
 		}
+		w.log.WarnContext(ctx, "a grading could not be made", "job", string(j.ID), "challenge", j.ChallengeID, "try", j.Tries, "state", string(j.State), "error", why)
 		return w.after(ctx, tx, j)
 	})
 }

@@ -57,7 +57,7 @@ type Options struct {
 	Lease time.Duration
 	// Beat is how often the worker says that it lives, and asks whether to stop; a ninth of Lease unless set.
 	Beat time.Duration
-	// SweepEvery is how often it looks for jobs of dead workers; 15 s unless set.
+	// SweepEvery is how often it looks for jobs of dead workers, or sees that another worker does; 15 s unless set.
 	SweepEvery time.Duration
 	// Limit bounds one grading; 2 h unless set. One that takes longer is a fault of ours: a submission's own time is bounded
 	// by its challenge.
@@ -149,7 +149,9 @@ func (w *Worker) ID() platform.ID { return w.id }
 // over, or hard is done, they are stopped and given back to the queue. It returns when all has ended; an error says that
 // it could not begin, or that something would not end.
 func (w *Worker) Run(ctx, hard context.Context) error {
-	if err := w.seen(ctx, false); err != nil {
+	if err := w.seen(ctx, false); ctx.Err() != nil {
+		return nil // told to end before it had begun
+	} else if err != nil {
 		return err
 	}
 	lasting := context.WithoutCancel(ctx)
@@ -160,7 +162,7 @@ func (w *Worker) Run(ctx, hard context.Context) error {
 	all.Go(func() {
 		w.every(beside, w.opts.Beat, func() error { return w.seen(beside, ctx.Err() != nil) })
 	})
-	all.Go(func() { w.every(beside, w.opts.SweepEvery, func() error { return w.Sweep(beside) }) })
+	all.Go(func() { w.every(beside, w.opts.SweepEvery, w.sweeps(beside)) })
 	defer all.Wait()
 	defer end()
 
