@@ -83,6 +83,19 @@ func (d *database) count(ctx context.Context) (counters, error) {
 	return c, nil
 }
 
+// bytes is how much disk the database takes; of SQLite with what is not written into the main file yet.
+func (d *database) bytes(ctx context.Context) (n int64, err error) {
+	pool, _ := d.store.Databases()
+	query := `SELECT pg_database_size(current_database())`
+	if !d.store.Postgres() {
+		query = `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`
+	}
+	if err := pool.QueryRowContext(ctx, query).Scan(&n); err != nil {
+		return 0, fmt.Errorf("ask for size of database: %w", err)
+	}
+	return n, nil
+}
+
 // Statement is what one kind of statement has cost the database.
 type Statement struct {
 	Text  string  `json:"text"`

@@ -57,8 +57,11 @@ type QueueReport struct {
 	MostMs        int64  `json:"mostMs"`
 
 	EnqueuePerSecond float64 `json:"enqueuePerSecond"`
-	Idle             Idle    `json:"idle"`
-	Drain            Drain   `json:"drain"`
+	// BytesEach is how much the database has grown for each submission: with candidate, invitation, attempt, job and result.
+	BytesEach int64 `json:"databaseBytesPerSubmission"`
+
+	Idle  Idle  `json:"idle"`
+	Drain Drain `json:"drain"`
 	// Waits are how long submissions waited for their claim, by what organisation they are of.
 	Waits      []Wait      `json:"waits"`
 	Statements []Statement `json:"statements,omitempty"` // the dearest while the queue was worked off
@@ -148,6 +151,10 @@ func MeasureQueue(ctx context.Context, o QueueOptions) (_ *QueueReport, err erro
 func (b *queueBench) files() string { return filepath.Join(b.Dir, "files") }
 
 func (b *queueBench) measure(ctx context.Context) error {
+	before, err := b.db.bytes(ctx)
+	if err != nil {
+		return err
+	}
 	all, err := b.fill(ctx)
 	if err != nil {
 		return err
@@ -168,6 +175,11 @@ func (b *queueBench) measure(ctx context.Context) error {
 	if err := b.drain(ctx, archive); err != nil {
 		return fmt.Errorf("work the queue off: %w", err)
 	}
+	after, err := b.db.bytes(ctx)
+	if err != nil {
+		return err
+	}
+	b.report.BytesEach = (after - before) / int64(b.Submissions+len(b.late))
 	return b.waits(ctx)
 }
 
@@ -465,6 +477,7 @@ func (r *QueueReport) Write(out io.Writer) error {
 	row("transactions of a job", "%.1f", d.Transactions)
 	row("statements of a job", "%.1f", d.Statements)
 	row("time of a job beside its grading", "%.0f ms", d.OverheadMs)
+	row("database grew by, for a submission", "%.1f KiB", float64(r.BytesEach)/1024)
 	row("connections", "%d of %d, %d active, %d waiting for a lock", d.Connections.Most, d.Connections.Allowed, d.Connections.MostActive, d.Connections.MostLocked)
 	for _, w := range r.Waits {
 		row(fmt.Sprintf("wait for the claim, %s (%d)", w.Who, w.Jobs), "p50 %.0f ms, p99 %.0f ms, at most %.0f ms", w.P50Ms, w.P99Ms, w.MaxMs)
