@@ -53,6 +53,7 @@ type Kind struct {
 	P50Ms    float64 `json:"p50Ms"` // from when it was due
 	P99Ms    float64 `json:"p99Ms"`
 	MaxMs    float64 `json:"maxMs"`
+	MaxAtS   float64 `json:"maxAtS"` // when the slowest was due, in seconds from the beginning
 }
 
 // LoadReport is what was measured.
@@ -79,7 +80,7 @@ type LoadReport struct {
 	Problems []string `json:"problems,omitempty"`
 }
 
-const teamPassword = "a bench of nobody's people"
+const teamPassword = "a bench of nobody's people" // #nosec G101 -- of nobody
 
 // MeasurePlatform fills an installation, starts its server and puts the load on it. The installation stays.
 func MeasurePlatform(ctx context.Context, o LoadOptions) (_ *LoadReport, err error) {
@@ -179,6 +180,7 @@ func (l *load) run(ctx context.Context, server Server, db *database, r *LoadRepo
 		return err
 	}
 	begun := time.Now()
+	l.tally.begun = begun
 	if err := l.put(ctx, archive, begun); err != nil {
 		return err
 	}
@@ -239,9 +241,9 @@ func (r *LoadReport) Errors() (n int) {
 // Write writes the report in words.
 func (r *LoadReport) Write(out io.Writer) error {
 	var t accuracy.Table
-	t.Head = []string{"request", "n", "errors", "p50 ms", "p99 ms", "max ms"}
+	t.Head = []string{"request", "n", "errors", "p50 ms", "p99 ms", "max ms", "at s"}
 	for _, k := range r.Kinds {
-		t.Add(k.Name, fmt.Sprint(k.Requests), fmt.Sprint(k.Errors), fmt.Sprintf("%.0f", k.P50Ms), fmt.Sprintf("%.0f", k.P99Ms), fmt.Sprintf("%.0f", k.MaxMs))
+		t.Add(k.Name, fmt.Sprint(k.Requests), fmt.Sprint(k.Errors), fmt.Sprintf("%.0f", k.P50Ms), fmt.Sprintf("%.0f", k.P99Ms), fmt.Sprintf("%.0f", k.MaxMs), fmt.Sprintf("%.0f", k.MaxAtS))
 	}
 	_, err := fmt.Fprintf(out, "%s, %d candidates (%d with a stream, the others load their page every %g s), %d of the team, %.0f s, %d CPUs\n\n%s\n"+
 		"cores busy: server %.2f, database %.2f, this generator %.2f; server's memory at most %d MiB\n"+

@@ -192,14 +192,19 @@ func (b *queueBench) fill(ctx context.Context) (all []working, err error) {
 		return nil, err
 	}
 	sizes := share(b.Submissions, b.Organisations, b.Largest)
-	for i, n := range sizes {
-		b.Progress(fmt.Sprintf("organisation %d of %d, with %d candidates", i+1, len(sizes), n))
-		some, err := b.in.organisation(ctx, fmt.Sprintf("Organisation %03d of %d", i+1, n), n)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
+	b.Progress(fmt.Sprintf("making %d organisations with %d candidates", len(sizes), b.Submissions))
+	made, numbers := make([][]working, len(sizes)), make([]int, len(sizes))
+	for i := range numbers {
+		numbers[i] = i
 	}
+	err = each(ctx, numbers, 4, func(ctx context.Context, i int) (err error) {
+		made[i], err = b.in.organisation(ctx, fmt.Sprintf("Organisation %03d of %d", i+1, sizes[i]), sizes[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all = slices.Concat(made...)
 	for i := range lateOrganisations {
 		one, err := b.in.organisation(ctx, fmt.Sprintf("Late %d", i+1), 1)
 		if err != nil {

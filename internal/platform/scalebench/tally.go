@@ -21,12 +21,15 @@ type tally struct {
 	byName   map[string]*samples
 	problems []string
 	events   int
+	begun    time.Time
 }
 
 type samples struct {
-	ms     []float64
-	n      int
-	errors int
+	ms []float64
+	// longest took most, and was due so long after the load began.
+	longest, at time.Duration
+	n           int
+	errors      int
 }
 
 func newTally() *tally { return &tally{byName: map[string]*samples{}} }
@@ -42,6 +45,9 @@ func (t *tally) add(kind string, took time.Duration, problem string) {
 		t.order = append(t.order, kind)
 	}
 	s.n++
+	if took > s.longest {
+		s.longest, s.at = took, time.Since(t.begun)-took
+	}
 	if len(s.ms) < maxSamples {
 		s.ms = append(s.ms, ms(took))
 	}
@@ -70,6 +76,7 @@ func (t *tally) kinds() []Kind {
 		s := t.byName[name]
 		out = append(out, Kind{
 			Name: name, Requests: s.n, Errors: s.errors, P50Ms: accuracy.Quantile(s.ms, .5), P99Ms: accuracy.Quantile(s.ms, .99), MaxMs: slices.Max(s.ms),
+			MaxAtS: s.at.Seconds(),
 		})
 	}
 	return out

@@ -1,9 +1,13 @@
 package service_test
 
 import (
+	"fmt"
+	"io"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -81,4 +85,42 @@ func TestPlacesAreShared(t *testing.T) {
 	require.Equal(t, 1, ahead(second), "nobody has looked since")
 	b.pass(time.Second)
 	require.Equal(t, 0, ahead(second))
+}
+
+// Candidates with a slow line keep nobody else from handing in.
+func TestSlowUploads(t *testing.T) {
+	b := newBench(t)
+	owner := b.owner()
+	assessment := b.assessment(owner, settings()).ID
+	const slow = 8
+	var all sync.WaitGroup
+	var send []io.WriteCloser
+	for i := range slow {
+		c, _ := b.invited(owner, assessment, fmt.Sprintf("slow%d@x.example", i))
+		b.start(c)
+		r, w := io.Pipe()
+		send = append(send, w)
+		all.Go(func() {
+			up := b.upload(platform.DryRun, nil)
+			up.Body = r
+			out, err := b.Submit(t.Context(), c, up)
+			if assert.NoError(t, err) {
+				assert.True(t, out.Submission.Intake.Accepted)
+			}
+		})
+	}
+	body := archive(t, "slow")
+	for _, w := range send { // the first bytes of each have arrived
+		_, err := w.Write(body[:10])
+		require.NoError(t, err)
+	}
+	quick, _ := b.invited(owner, assessment, "quick@x.example")
+	b.start(quick)
+	b.handIn(quick, platform.DryRun, "quick")
+	for _, w := range send {
+		_, err := w.Write(body[10:])
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	}
+	all.Wait()
 }

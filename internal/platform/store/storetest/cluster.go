@@ -31,7 +31,7 @@ func NewCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t, bin: serverPrograms(t)}
 	var err error
-	c.dir, err = os.MkdirTemp("", "assay-postgres-") // the path of a socket is short; that of t.TempDir may not be
+	c.dir, err = os.MkdirTemp("", "assay-postgres-") //nolint:usetesting // the path of a socket is short; that of t.TempDir may not be
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(c.dir)) })
 	require.NoError(t, os.Chmod(c.dir, 0o755)) // #nosec G302 -- the test may be somebody else than the server
@@ -70,7 +70,7 @@ func (c *Cluster) control(args ...string) {
 func (c *Cluster) run(name string, args ...string) {
 	c.t.Helper()
 	cmd := exec.Command(filepath.Join(c.bin, name), args...) // #nosec G204 -- PostgreSQL's own programs
-	cmd.Dir, cmd.Env, cmd.SysProcAttr = c.dir, append(os.Environ(), "HOME="+c.dir), c.unprivileged
+	cmd.Dir, cmd.Env, cmd.SysProcAttr = c.dir, []string{"HOME=" + c.dir, "PATH=" + c.bin + ":/usr/bin:/bin"}, c.unprivileged
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		log, _ := os.ReadFile(filepath.Join(c.dir, "server.log")) // there may be none yet
