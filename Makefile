@@ -3,13 +3,15 @@
 # Versions of the tools; a change installs the new one.
 GOLANGCI_LINT := 2.15.0
 GOTESTSUM     := 1.13.0
+AXE_CORE      := 4.14.1
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 TOOLS   := .tools
 LINT    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT)
 SUM     := $(TOOLS)/gotestsum-$(GOTESTSUM)
+AXE     := $(TOOLS)/axe-core-$(AXE_CORE)/axe.min.js
 
-.PHONY: help build setup demo test lint tools docs fmt fuzz bench e2e-cgroup2 clean
+.PHONY: help build downloads setup demo test lint tools docs fmt fuzz bench e2e-cgroup2 clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +19,14 @@ help: ## show the targets
 build: ## build bin/assay, one static binary
 	@mkdir -p bin
 	@CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/assay ./cmd/assay
+
+# Windows has none: assay runs in WSL there.
+DOWNLOADS := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64
+
+downloads: ## build the programs that candidates download, into bin/downloads
+	@mkdir -p bin/downloads
+	@for t in $(DOWNLOADS); do echo "  assay-$$t"; CGO_ENABLED=0 GOOS=$${t%-*} GOARCH=$${t#*-} \
+		go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/downloads/assay-$$t ./cmd/assay || exit 1; done
 
 setup: build ## install and start what gradings need: the engine, the images
 	@bin/assay setup
@@ -45,7 +55,7 @@ bench: build ## compare the figures of Assay with known truth on this machine; b
 e2e-cgroup2: build ## run the end-to-end tests in a virtual machine with cgroup version 2
 	@scripts/e2e-cgroup2
 
-tools: $(LINT) $(SUM) ## install the pinned tools into .tools
+tools: $(LINT) $(SUM) $(AXE) ## install the pinned tools into .tools
 
 $(LINT):
 	@echo "installing golangci-lint $(GOLANGCI_LINT)"
@@ -58,6 +68,15 @@ $(SUM):
 	@rm -f $(TOOLS)/gotestsum*
 	@CGO_ENABLED=0 GOBIN=$(CURDIR)/$(TOOLS) go install gotest.tools/gotestsum@v$(GOTESTSUM)
 	@mv $(TOOLS)/gotestsum $@
+
+# What the browser tests find violations of accessibility with. It is under the MPL 2.0 and no part of the repository.
+$(AXE):
+	@echo "installing axe-core $(AXE_CORE)"
+	@rm -rf $(TOOLS)/axe-core*
+	@mkdir -p $(TOOLS)/axe-core
+	@npm pack --silent --pack-destination $(TOOLS)/axe-core axe-core@$(AXE_CORE) >/dev/null
+	@tar -xzf $(TOOLS)/axe-core/axe-core-$(AXE_CORE).tgz -C $(TOOLS)/axe-core --strip-components 1 package/axe.min.js package/LICENSE
+	@mv $(TOOLS)/axe-core $(@D) && touch $@
 
 clean: ## remove what make has made here; images and data sets stay (assay clean removes them)
 	@rm -rf bin .test

@@ -139,6 +139,7 @@ measures event loop, memory and results from outside, and writes a report.
 		a.driverCommand(), a.neighbourCommand(), a.benchLoadCommand(),
 		a.workerCommand(), a.submitCommand(), a.seedDemoCommand())
 	root.AddCommand(a.helperCommands()...)
+	root.AddCommand(a.backupCommand(), a.restoreCommand())
 	wrapAll(root)
 	return root
 }

@@ -177,6 +177,9 @@ func (p *platformParts) keepHouse(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			p.log.ErrorContext(ctx, "housekeeping failed and is tried again", "error", err)
 		}
+		if kept.Orphans > 0 {
+			p.log.WarnContext(ctx, "files that no row names were removed; something had broken off while they were stored", "files", kept.Orphans)
+		}
 		if kept.More && err == nil {
 			continue
 		}

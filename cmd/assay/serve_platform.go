@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -100,7 +101,10 @@ func (p *platformParts) openService() error {
 	p.service, err = service.New(service.Options{
 		Store: p.data.store, Blobs: p.data.blobs, Queue: p.data.queue, Challenges: p.challenges, Passwords: passwords, Sealer: p.box, ResetKey: resetKey,
 		EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, p.data.blobs, prefix) },
-		SetUpToken:  p.set.SetUpCode, TempDir: p.set.uploads(), PlaceAge: time.Second,
+		ListFolder: func(ctx context.Context, prefix string, do func(string, time.Time) error) error {
+			return p.data.blobs.Walk(ctx, prefix, func(i blob.Info) error { return do(i.Key, i.At) })
+		},
+		SetUpToken: p.set.SetUpCode, TempDir: p.set.uploads(), PlainEndpoints: p.set.WebhookPlain, PlaceAge: time.Second,
 	})
 	return err
 }
@@ -203,18 +207,19 @@ func (p *platformParts) addAPI(mux *http.ServeMux, base *httpbase.Base) error {
 	return err
 }
 
-// findTools are the programs of a folder that candidates may download: assay-OS-ARCH, with .exe for Windows. Without a folder
-// it is the program that runs.
+// findTools are the programs of a folder that candidates may download: assay-OS-ARCH, with .exe for Windows. The program that
+// runs is for machines like this one, unless the folder has another.
 func findTools(dir string) ([]web.Tool, error) {
-	if dir == "" {
-		own, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("find own program: %w", err)
-		}
-		return toolAt(nil, runtime.GOOS+"-"+runtime.GOARCH, own)
+	own, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own program: %w", err)
+	}
+	asked := dir != ""
+	if !asked {
+		dir = filepath.Join(filepath.Dir(own), "downloads") // where `make downloads` puts them
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil && asked {
 		return nil, usagef("Name a folder with files like assay-linux-amd64.", "read ASSAY_TOOLS_DIR: %w", err)
 	}
 	var out []web.Tool
@@ -227,7 +232,11 @@ func findTools(dir string) ([]web.Tool, error) {
 			return nil, err
 		}
 	}
-	return out, nil
+	here := runtime.GOOS + "-" + runtime.GOARCH
+	if slices.ContainsFunc(out, func(t web.Tool) bool { return t.Platform == here }) {
+		return out, nil
+	}
+	return toolAt(out, here, own)
 }
 
 func toolAt(to []web.Tool, machine, path string) ([]web.Tool, error) {

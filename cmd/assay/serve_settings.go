@@ -164,8 +164,7 @@ func (v *variables) fail(err error) {
 // serveSettings completes the settings from the environment; flags, which are in set, win.
 func (a *app) serveSettings(set serveSettings) (serveSettings, error) {
 	v := &variables{app: a}
-	set.settleData(a)
-	if err := set.settle(a); err != nil {
+	if err := set.settleServed(a); err != nil {
 		return set, err
 	}
 	set.bucket.TempDir = set.uploads()

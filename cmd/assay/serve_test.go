@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"os"
@@ -122,36 +123,55 @@ func (c *console) String() string {
 	return c.text.String()
 }
 
+// serving runs a server on a folder until end is called; base is its address, and out what it writes for its operator. Without a grader
+// it has no worker.
+func serving(t *testing.T, dir string, slots int, grader worker.Grader) (out *console, base string, end func()) {
+	t.Helper()
+	out = &console{}
+	a := &app{second: &secondSignal{told: make(chan struct{})}, stdio: stdio{out: out, err: io.Discard}, env: environmentOf(
+		"ASSAY_DATA_DIR", dir, "ASSAY_WEBHOOK_NETWORKS", "127.0.0.1/32", "ASSAY_WEBHOOK_PLAIN", "on",
+	)}
+	if grader == nil {
+		a.env = environmentOf("ASSAY_DATA_DIR", dir, "ASSAY_WORKER", "off")
+	}
+	a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
+		return inProcess{Slots: slots, Ready: func(context.Context) error { return nil }, Grader: grader}, nil
+	}
+	set, err := a.serveSettings(serveSettings{Listen: "127.0.0.1:0"})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- a.serve(ctx, set) }()
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "grading") }, time.Minute, 5*time.Millisecond, "the server says that it is there")
+	return out, regexp.MustCompile(`http://\S+`).FindString(out.String()), func() {
+		cancel()
+		select {
+		case err := <-over:
+			require.NoError(t, err)
+		case <-time.After(time.Minute):
+			require.Fail(t, "the server does not end")
+		}
+	}
+}
+
+// setUpCode is the code that a server shows at its first start.
+func setUpCode(t *testing.T, out *console) string {
+	t.Helper()
+	code := regexp.MustCompile(`this code: (\S+)`).FindStringSubmatch(out.String())
+	require.NotNil(t, code, out.String())
+	return code[1]
+}
+
 // A server on a fresh folder says where it is and shows a code; it is set up in a browser, and ends in order when it is told to.
 // Another start on the same folder knows who it belongs to.
 func TestServe(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	start := func() (*console, string, func()) {
-		var out console
-		a := &app{second: &secondSignal{told: make(chan struct{})}, stdio: stdio{out: &out, err: io.Discard}, env: environmentOf("ASSAY_DATA_DIR", dir)}
-		a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
-			return inProcess{Slots: 2, Ready: func(context.Context) error { return nil }, Grader: &workertest.Grader{Script: func(worker.Task, int) workertest.Step { return workertest.Step{Score: 70} }}}, nil
-		}
-		set, err := a.serveSettings(serveSettings{Listen: "127.0.0.1:0"})
-		require.NoError(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		over := make(chan error, 1)
-		go func() { over <- a.serve(ctx, set) }()
-		require.Eventually(t, func() bool { return strings.Contains(out.String(), "grading") }, time.Minute, 5*time.Millisecond, "the server says that it is there")
-		return &out, regexp.MustCompile(`http://\S+`).FindString(out.String()), func() {
-			cancel()
-			select {
-			case err := <-over:
-				require.NoError(t, err)
-			case <-time.After(time.Minute):
-				require.Fail(t, "the server does not end")
-			}
-		}
+		return serving(t, dir, 2, &workertest.Grader{Script: func(worker.Task, int) workertest.Step { return workertest.Step{Score: 70} }})
 	}
 	out, base, end := start()
-	code := regexp.MustCompile(`this code: (\S+)`).FindStringSubmatch(out.String())
-	require.NotNil(t, code, out.String())
+	code := setUpCode(t, out)
 	require.Contains(t, out.String(), "2 at a time")
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
@@ -166,12 +186,37 @@ func TestServe(t *testing.T) {
 	status, body := answer(client.Get(base + "/readyz"))
 	require.Equal(t, http.StatusOK, status, body)
 	status, body = answer(client.PostForm(base+"/setup", url.Values{
-		"code": {code[1]}, "organisation": {"Acme"}, "name": {"Olga"}, "email": {"olga@acme.example"}, "password": {"correct horse battery"},
+		"code": {code}, "organisation": {"Acme"}, "name": {"Olga"}, "email": {"olga@acme.example"}, "password": {"correct horse battery"},
 	}))
 	require.Equal(t, http.StatusOK, status, body)
 	require.Contains(t, body, "Acme")
 	_, body = answer(client.Get(base + "/assessments/new"))
 	require.Contains(t, body, "log-aggregate", "the built-in challenges are offered")
+	told := make(chan string, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		event, _ := io.ReadAll(r.Body)
+		told <- string(event)
+	}))
+	defer receiver.Close()
+	status, body = answer(client.PostForm(base+"/webhooks", url.Values{"url": {receiver.URL}, "event": {"invitation.created"}}))
+	require.Equal(t, http.StatusOK, status, body)
+	_, body = answer(client.PostForm(base+"/assessments/new", url.Values{
+		"name": {"Backend"}, "use.log-aggregate": {"on"}, "weight.log-aggregate": {"1"}, "mode": {"quick"}, "attempts": {"1"}, "passMark": {"65"},
+		"visible": {"report"}, "retentionDays": {"30"},
+	}))
+	invite := regexp.MustCompile(`/assessments/asm_[0-9a-z]+/invite`).FindString(body)
+	require.NotEmpty(t, invite, body)
+	status, body = answer(client.PostForm(base+invite, url.Values{"name": {"Cora"}}))
+	require.Equal(t, http.StatusOK, status, body)
+	select {
+	case event := <-told:
+		require.Contains(t, event, "invitation.created")
+	case <-time.After(time.Minute):
+		require.Fail(t, "the webhook is not told of")
+	}
+	status, body = answer(client.Get(base + "/api/v1/openapi.json"))
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, `"openapi":"3.1.0"`)
 	client.CloseIdleConnections()
 	end()
 	out, _, end = start()

@@ -159,7 +159,11 @@ func (s *storage) open(ctx context.Context, a *app) (_ *openStorage, err error) 
 		}
 	}
 	if d.store, err = store.Open(ctx, store.Options{Address: s.database, MaxConns: s.conns}); err != nil {
-		return nil, faultf("See that the database runs, and that --database or ASSAY_DATABASE names it.", "%w", err)
+		next := "See that the database runs, and that --database or ASSAY_DATABASE names it."
+		if strings.Contains(err.Error(), "disk is full") { // SQLite's words; it has no error number of the system
+			next = "Make room on the disk of --data, or choose another folder."
+		}
+		return nil, faultf(next, "%w", err)
 	}
 	d.close = d.store.Close
 	defer func() {
@@ -171,21 +175,28 @@ func (s *storage) open(ctx context.Context, a *app) (_ *openStorage, err error) 
 	if d.queue, err = queue.Open(ctx, queue.Options{Store: d.store, Log: a.logAt(slog.LevelWarn)}); err != nil {
 		return nil, err
 	}
+	var closeFiles func() error
+	if d.blobs, closeFiles, err = s.openBlobs(ctx); err != nil {
+		return nil, err
+	}
+	d.close = func() error { return errors.Join(closeFiles(), d.store.Close()) }
+	return d, nil
+}
+
+// openBlobs opens the files. The caller calls close.
+func (s *storage) openBlobs(ctx context.Context) (_ blob.Store, close func() error, err error) {
 	if s.bucket.Bucket != "" {
 		bucket, err := blob.OpenS3(ctx, s.bucket)
 		if err != nil {
-			return nil, faultf("See that the storage runs, and that the bucket exists.", "%w", err)
+			return nil, nil, faultf("See that the storage runs, and that the bucket exists.", "%w", err)
 		}
-		d.blobs = bucket
-		return d, nil
+		return bucket, func() error { return nil }, nil
 	}
 	files, err := blob.OpenFiles(s.blobs, time.Now())
 	if err != nil {
-		return nil, usagef("Choose a folder that you can write to with --blobs.", "%w", err)
+		return nil, nil, usagef("Choose a folder that you can write to with --blobs.", "%w", err)
 	}
-	d.blobs = files
-	d.close = func() error { return errors.Join(files.Close(), d.store.Close()) }
-	return d, nil
+	return files, files.Close, nil
 }
 
 // logAt is the log of what runs for long, from a level on: for people on a terminal, in JSON elsewhere.

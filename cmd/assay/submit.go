@@ -255,6 +255,8 @@ func standing(g client.Grading) string {
 		return "the grading is over"
 	case g.Why != "":
 		return "waiting: " + g.Why
+	case g.Ahead == 0:
+		return "waiting: it is next"
 	case g.Ahead == 1:
 		return "waiting: one grading begins before it"
 	default:
@@ -328,7 +330,7 @@ func (a *app) showOwnReport(ctx context.Context, c *client.Client, r client.Resu
 	if err != nil {
 		return faultf("The page behind your link shows it; or use an assay of the server's version.", "%w", err)
 	}
-	if err := report.Terminal(a.out, rep, terminalWidth(a.out), isTerminal(a.out) && !a.plain); err != nil {
+	if err := report.TerminalAway(a.out, rep, terminalWidth(a.out), isTerminal(a.out) && !a.plain); err != nil {
 		return err
 	}
 	if rep.Verdict == grading.Pass {

@@ -100,6 +100,8 @@ func (s Settings) Validate() error {
 		return InvalidField("mode", "An assessment needs a mode.")
 	case s.TimeLimit < 0 || s.TimeLimit > MaxTimeLimit:
 		return InvalidField("timeLimit", "The time limit may be from 0 (none) to %d days.", MaxTimeLimit/(24*time.Hour))
+	case !s.Deadline.IsZero() && (s.Deadline.UTC().Year() < 2000 || s.Deadline.UTC().Year() > 2200):
+		return InvalidField("deadline", "The deadline is a time from 2000 to 2200.")
 	case s.Attempts < 1 || s.Attempts > MaxAttempts:
 		return InvalidField("attempts", "From 1 to %d attempts are possible.", MaxAttempts)
 	case !(s.PassMark >= 0 && s.PassMark <= 100): // also refuses NaN

@@ -135,5 +135,5 @@ type Stored struct {
 	Body   []byte
 }
 
-// MaxStoredBytes bounds the answer that is remembered.
-const MaxStoredBytes = 64 << 10
+// MaxStoredBytes bounds the answer that is remembered: a thousand invitations with their links fit.
+const MaxStoredBytes = 1 << 20

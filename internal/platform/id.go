@@ -96,6 +96,11 @@ func (id ID) Is(kind Kind) bool {
 	return strings.Trim(text, alphabet) == ""
 }
 
+// plain says whether an id has the signs of one, whatever its kind.
+func (id ID) plain() bool {
+	return id != "" && len(id) <= 64 && strings.Trim(string(id), "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
+
 // Prefixes of tokens, so that people and scanners of leaked secrets know one when they see it.
 const (
 	InvitationToken = "assay_inv_" // #nosec G101 -- what tokens begin with

@@ -76,7 +76,7 @@ func (c Cursor) Decode() (Mark, error) {
 		return Mark{}, bad
 	}
 	var raw markJSON
-	if err := json.Unmarshal(text, &raw); err != nil || raw.ID == "" {
+	if err := json.Unmarshal(text, &raw); err != nil || !raw.ID.plain() {
 		return Mark{}, bad
 	}
 	m := Mark{ID: raw.ID, Sort: raw.Sort}

@@ -77,16 +77,20 @@ type Scope string
 
 // The scopes.
 const (
-	ScopeAssessmentsRead  Scope = "assessments:read"
-	ScopeAssessmentsWrite Scope = "assessments:write"
-	ScopeInvitationsRead  Scope = "invitations:read"
-	ScopeInvitationsWrite Scope = "invitations:write"
-	ScopeResultsRead      Scope = "results:read"
-	ScopeDecisionsWrite   Scope = "decisions:write"
-	ScopeWebhooksWrite    Scope = "webhooks:write"
-	ScopeCandidatesErase  Scope = "candidates:erase"
-	ScopeQueueRead        Scope = "queue:read"
-	ScopeAuditRead        Scope = "audit:read"
+	ScopeAssessmentsRead   Scope = "assessments:read"
+	ScopeAssessmentsWrite  Scope = "assessments:write"
+	ScopeInvitationsRead   Scope = "invitations:read"
+	ScopeInvitationsWrite  Scope = "invitations:write"
+	ScopeResultsRead       Scope = "results:read"
+	ScopeDecisionsWrite    Scope = "decisions:write"
+	ScopeWebhooksWrite     Scope = "webhooks:write"
+	ScopeCandidatesErase   Scope = "candidates:erase"
+	ScopeQueueRead         Scope = "queue:read"
+	ScopeAuditRead         Scope = "audit:read"
+	ScopeCandidatesExport  Scope = "candidates:export"
+	ScopeOrganizationRead  Scope = "organization:read"  // and who is in it
+	ScopeOrganizationWrite Scope = "organization:write" // and who is in it, but for owners
+	ScopeTokensWrite       Scope = "tokens:write"       // with no more than the token that has it may itself
 )
 
 // Scopes are all of them.
@@ -94,6 +98,7 @@ func Scopes() []Scope {
 	return []Scope{
 		ScopeAssessmentsRead, ScopeAssessmentsWrite, ScopeInvitationsRead, ScopeInvitationsWrite, ScopeResultsRead,
 		ScopeDecisionsWrite, ScopeWebhooksWrite, ScopeCandidatesErase, ScopeQueueRead, ScopeAuditRead,
+		ScopeCandidatesExport, ScopeOrganizationRead, ScopeOrganizationWrite, ScopeTokensWrite,
 	}
 }
 

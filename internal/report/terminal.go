@@ -21,7 +21,15 @@ const (
 // was found, and what to do next. color adds ANSI styles; without it the text has no escape sequence at all. Control
 // sequences in text of the submission are shown as symbols, never sent.
 func Terminal(w io.Writer, rep *grading.Report, width int, color bool) error {
-	t := &terminal{rep: clean(rep), width: min(max(width, minWidth), maxWidth), color: color}
+	return writeTerminal(w, &terminal{rep: clean(rep), width: min(max(width, minWidth), maxWidth), color: color})
+}
+
+// TerminalAway is Terminal for a report whose files are on the page of an invitation.
+func TerminalAway(w io.Writer, rep *grading.Report, width int, color bool) error {
+	return writeTerminal(w, &terminal{rep: clean(rep), width: min(max(width, minWidth), maxWidth), color: color, away: true})
+}
+
+func writeTerminal(w io.Writer, t *terminal) error {
 	t.first()
 	t.points()
 	t.gates()
@@ -41,6 +49,7 @@ type terminal struct {
 	rep   *grading.Report
 	width int
 	color bool
+	away  bool // its files are on a server
 }
 
 // style is an ANSI style.
@@ -264,7 +273,9 @@ func (t *terminal) heading(s string) {
 func (t *terminal) next() {
 	t.heading("Next")
 	step := "Open report.html for the curves, every run and the files."
-	if t.rep.Evidence.File != "" {
+	if t.away {
+		step = "The page of your invitation has the curves, every run and the files."
+	} else if t.rep.Evidence.File != "" {
 		step += " The raw evidence is in " + t.rep.Evidence.File + "."
 	}
 	t.para(2, "", step)

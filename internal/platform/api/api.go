@@ -108,7 +108,11 @@ func (a *API) operations() {
 	a.results()
 	a.endpoints()
 	a.logs()
+	a.organization()
+	a.members()
+	a.tokens()
 	a.own()
+	a.ownTasks()
 	a.ownWork()
 	a.ownResults()
 }
@@ -130,7 +134,7 @@ func (a *API) config(version string) huma.Config {
 				},
 			},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": format(), "json": format()},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{a.explain},
 	}

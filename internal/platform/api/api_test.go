@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -225,7 +226,7 @@ func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
 }
 
 func TestATokenHasItsRate(t *testing.T) {
-	r := newLimited(t, 1, 3)
+	r := newRigAt(t, filepath.Join(t.TempDir(), "assay.db"), 1, 3)
 	one, two := r.token(r.owner), r.token(r.owner)
 	look := func(token string) *httptest.ResponseRecorder {
 		return r.do(call{method: http.MethodGet, path: api.Prefix + "/queue", token: token})
@@ -236,7 +237,7 @@ func TestATokenHasItsRate(t *testing.T) {
 	refused := look(one)
 	require.Equal(t, http.StatusTooManyRequests, refused.Code)
 	require.Equal(t, "1", refused.Header().Get("Retry-After"))
-	require.Equal(t, "rate_limited", read[api.Problem](r, refused).Code)
+	require.Equal(t, platform.RateLimited, read[platform.Problem](r, refused).Code)
 	require.Equal(t, http.StatusOK, look(two).Code, "another token has its own")
 	r.pass(time.Second)
 	require.Equal(t, http.StatusOK, look(one).Code)
@@ -250,7 +251,7 @@ func TestProblemsQuoteNoValues(t *testing.T) {
 	})
 	require.Equal(t, http.StatusUnprocessableEntity, answer.Code)
 	require.NotContains(t, answer.Body.String(), "hunter2")
-	p := read[api.Problem](r, answer)
+	p := read[platform.Problem](r, answer)
 	require.NotEmpty(t, p.Errors)
 	require.True(t, strings.HasPrefix(p.Errors[0].Location, "body."), p.Errors[0].Location)
 }

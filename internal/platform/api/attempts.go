@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -66,7 +68,11 @@ func (a *API) candidates() {
 		Search   string                `query:"search" maxLength:"200" doc:"Part of name, address or reference."`
 		MinScore float64               `query:"minScore" minimum:"0" maximum:"100" doc:"Those with a score of at least this."`
 	}) (*Plain[Page[candidateRow]], error) {
-		f := platform.OverviewFilter{Stages: in.Stages, Verdict: in.Verdict, Decision: in.Decision, Search: in.Search, MinScore: atLeast(in.MinScore)}
+		score, err := atLeast(in.MinScore)
+		if err != nil {
+			return nil, err
+		}
+		f := platform.OverviewFilter{Stages: in.Stages, Verdict: in.Verdict, Decision: in.Decision, Search: in.Search, MinScore: score}
 		list, err := a.service.Candidates(ctx, actor, in.ID, f, in.Sort, in.page())
 		return paged(list, a.toRow), err
 	})
@@ -85,6 +91,12 @@ func (a *API) candidates() {
 		return &Nothing{}, a.service.ChangeCandidate(ctx, actor, in.ID, to)
 	})
 	add(a, route{
+		id: "export-candidate", method: http.MethodGet, path: "/candidates/{id}/data", use: service.ExportCandidate, tag: tagCandidates,
+		summary: "Download everything that is kept of a candidate", detail: "That it was looked at is in the audit log.", media: "application/json",
+	}, func(ctx context.Context, actor service.Actor, in *ByID) (*File, error) {
+		return a.written("application/json", "candidate.json", func(to io.Writer) error { return a.service.ExportCandidate(ctx, actor, in.ID, to) }), nil
+	})
+	add(a, route{
 		id: "erase-candidate", method: http.MethodDelete, path: "/candidates/{id}", use: service.EraseCandidate, tag: tagCandidates,
 		summary: "Erase a candidate with all that came of their invitations", detail: "At once, and for good.",
 	}, func(ctx context.Context, actor service.Actor, in *ByID) (*Nothing, error) {
@@ -92,12 +104,15 @@ func (a *API) candidates() {
 	})
 }
 
-// atLeast is a bound that narrows nothing when it is 0.
-func atLeast(score float64) *float64 {
-	if score == 0 {
-		return nil
+// atLeast is a bound that narrows nothing when it is 0. What is no number passes every comparison of the document.
+func atLeast(score float64) (*float64, error) {
+	switch {
+	case math.IsNaN(score):
+		return nil, platform.InvalidField("minScore", "A score is from 0 to 100.")
+	case score == 0:
+		return nil, nil
 	}
-	return &score
+	return &score, nil
 }
 
 // attempt is one go of a candidate at an assessment.

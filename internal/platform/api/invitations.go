@@ -91,7 +91,7 @@ func (a *API) invitations() {
 		Body struct {
 			AssessmentID platform.ID `json:"assessmentId" maxLength:"64"`
 			Invitee      invitee     `json:"invitee"`
-			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set."`
+			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set; within 366 days."`
 			ByMail       bool        `json:"byMail,omitempty" doc:"Mail the link."`
 		}
 	}) (*Answered[invited], error) {
@@ -113,7 +113,7 @@ func (a *API) invitations() {
 		Body struct {
 			AssessmentID platform.ID `json:"assessmentId" maxLength:"64"`
 			Invitees     []invitee   `json:"invitees" minItems:"1" maxItems:"100" nullable:"false"`
-			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set."`
+			ExpiresAt    *time.Time  `json:"expiresAt,omitempty" doc:"In 14 days, unless set; within 366 days."`
 			ByMail       bool        `json:"byMail,omitempty" doc:"Mail the links."`
 		}
 	}) (*Answered[invitedList], error) {
@@ -124,6 +124,7 @@ func (a *API) invitations() {
 			return invitedList{Items: out}, err
 		})
 	})
+	a.inviteList()
 	add(a, route{
 		id: "get-invitation", method: http.MethodGet, path: "/invitations/{id}", use: service.ReadInvitations, tag: tagInvitations,
 		summary: "Read an invitation and whom it is for", tagged: true,
@@ -138,6 +139,30 @@ func (a *API) invitations() {
 		return tagged(in.Known, invitationWithCandidate{Invitation: a.toInvitation(view.Invitation), Candidate: toCandidate(view.Candidate)})
 	})
 	a.oneInvitation()
+}
+
+func (a *API) inviteList() {
+	add(a, route{
+		id: "invite-list", method: http.MethodPost, path: "/invitations/csv", use: service.Invite, tag: tagInvitations, status: http.StatusCreated,
+		summary: "Invite the people of a CSV list, up to 1000", takes: "text/csv", most: service.MaxListBytes,
+		detail: "All, or nobody when a line is not right: then errors has what is wrong, by line.",
+		what:   "UTF-8, 1 MiB at most. The first line names the columns, in any order: name, email, reference, extra_percent. They are separated by commas, semicolons or tabs.",
+	}, func(ctx context.Context, actor service.Actor, in *struct {
+		Keyed
+		AssessmentID platform.ID `query:"assessmentId" required:"true" maxLength:"64"`
+		ExpiresAt    time.Time   `query:"expiresAt" doc:"In 14 days, unless set; within 366 days."`
+		ByMail       bool        `query:"byMail" doc:"Mail the links."`
+	}) (*Answered[invitedList], error) {
+		people, err := service.ReadList(bodyOf(ctx)) // before the transaction, which may be run again
+		if err != nil {
+			return nil, err
+		}
+		ask := service.NewInvitations{AssessmentID: in.AssessmentID, Invitees: people, ExpiresAt: in.ExpiresAt, ByMail: in.ByMail}
+		return once(ctx, a, "invite-list", in.Keyed, ask, func(ctx context.Context) (invitedList, error) {
+			out, err := a.invite(ctx, actor, ask)
+			return invitedList{Items: out}, err
+		})
+	})
 }
 
 // invitationWithCandidate is an invitation and whom it is for.
@@ -173,7 +198,7 @@ func (a *API) oneInvitation() {
 		ByID
 		Keyed
 		Body struct {
-			ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"In 14 days, unless set."`
+			ExpiresAt *time.Time `json:"expiresAt,omitempty" doc:"In 14 days, unless set; within 366 days."`
 			ByMail    bool       `json:"byMail,omitempty" doc:"Mail the link."`
 		}
 	}) (*Answered[invited], error) {

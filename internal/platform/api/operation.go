@@ -32,7 +32,9 @@ type route struct {
 	status  int    // of success; 0: 200 with a body, 204 without
 	media   string // of a body that is written as it comes, several separated by commas; empty: JSON
 	tagged  bool   // its answer has an ETag
-	upload  bool   // its body is an archive
+	takes   string // media type of a body that is no JSON; empty: it is
+	most    int64  // bytes of that body
+	what    string // it is
 }
 
 // add declares an operation to huma. What do returns as an error is made a problem.
@@ -53,10 +55,10 @@ func (a *API) operation(r route) huma.Operation {
 	schemas := a.huma.OpenAPI().Components.Schemas
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Description: r.detail, Tags: []string{r.tag}, DefaultStatus: r.status,
-		Metadata: map[string]any{useKey: r.use, largeKey: r.upload},
+		Metadata: map[string]any{useKey: r.use, rawKey: r.most},
 		Responses: map[string]*huma.Response{"default": {
 			Description: "A problem.",
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")}},
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schemas.Schema(reflect.TypeFor[platform.Problem](), true, "Problem")}},
 		}},
 	}
 	rule := service.Rules()[r.use]
@@ -74,10 +76,9 @@ func (a *API) operation(r route) huma.Operation {
 	if r.tagged {
 		op.Responses["304"] = &huma.Response{Description: "The caller has this version already."}
 	}
-	if r.upload {
+	if r.takes != "" {
 		op.RequestBody = &huma.RequestBody{
-			Required: true, Description: "The archive: .tar.gz, .tar or .zip.",
-			Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+			Required: true, Description: r.what, Content: map[string]*huma.MediaType{r.takes: {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 		}
 	}
 	return op

@@ -19,19 +19,34 @@ type ownAssessment struct {
 	Deadline         *time.Time          `json:"deadline,omitempty"`
 	TimeLimitSeconds int64               `json:"timeLimitSeconds,omitempty" doc:"With extra time; missing: none."`
 	Attempts         int                 `json:"attempts"`
+	PassMark         float64             `json:"passMark" doc:"Of the whole, 0 to 100."`
 	Visible          platform.Visibility `json:"visible" enum:"nothing,outcome,score,report" doc:"What is shown of results."`
 	RetentionDays    int                 `json:"retentionDays"`
 }
 
 // ownChallenge is one challenge of it.
 type ownChallenge struct {
-	ID      string `json:"id"`
-	Version int    `json:"version"`
+	ID      string   `json:"id"`
+	Version int      `json:"version"`
+	Title   string   `json:"title,omitempty" doc:"Missing for one that is no longer offered, like what follows."`
+	Summary string   `json:"summary,omitempty"`
+	Level   string   `json:"level,omitempty"`
+	Minutes int      `json:"minutes,omitempty" doc:"About how long it takes."`
+	Skills  []string `json:"skills" nullable:"false"`
+}
+
+func (a *API) toOwnChallenge(c platform.AssessmentChallenge) ownChallenge {
+	out := ownChallenge{ID: c.ChallengeID, Version: c.Version, Skills: []string{}}
+	if known, err := a.service.Challenge(c.ChallengeID); err == nil {
+		out.Title, out.Summary, out.Level, out.Minutes, out.Skills = known.Title, known.Summary, known.Level, known.Minutes, append(out.Skills, known.Skills...)
+	}
+	return out
 }
 
 // ownInvitation is what a candidate sees of the invitation.
 type ownInvitation struct {
 	Organization string                   `json:"organization"`
+	Candidate    string                   `json:"candidate,omitempty" doc:"Whom it is for."`
 	State        platform.InvitationState `json:"state" enum:"pending,opened,started,completed,withdrawn,revoked,expired"`
 	ExpiresAt    time.Time                `json:"expiresAt" doc:"The first attempt must begin before it."`
 	Assessment   ownAssessment            `json:"assessment"`
@@ -54,17 +69,15 @@ type ownAttempt struct {
 	Overall   *overall              `json:"overall,omitempty" doc:"As far as the team shows it."`
 }
 
-func toOwn(o service.Own) ownInvitation {
+func (a *API) toOwn(o service.Own) ownInvitation {
 	s := o.Assessment.Settings
 	out := ownInvitation{
-		Organization: o.Organization, State: o.Invitation.StateAt(o.Now), ExpiresAt: o.Invitation.ExpiresAt, Consent: o.Consent, NextAttempt: o.NextAttempt,
+		Organization: o.Organization, Candidate: o.Candidate.Name, State: o.Invitation.StateAt(o.Now), ExpiresAt: o.Invitation.ExpiresAt, Consent: o.Consent, NextAttempt: o.NextAttempt,
 		Submissions: each(o.Submissions, toSubmission), Gradings: each(o.Gradings, toGrading), Now: o.Now,
 		Assessment: ownAssessment{
 			Name: s.Name, RoleTitle: s.RoleTitle, Message: s.Message, Deadline: at(s.Deadline), Attempts: s.Attempts, Visible: s.Visible, RetentionDays: s.RetentionDays,
 			TimeLimitSeconds: seconds(s.TimeLimit + s.TimeLimit*time.Duration(o.Invitation.ExtraPercent)/100),
-			Challenges: each(s.Challenges, func(c platform.AssessmentChallenge) ownChallenge {
-				return ownChallenge{ID: c.ChallengeID, Version: c.Version}
-			}),
+			PassMark:         s.PassMark, Challenges: each(s.Challenges, a.toOwnChallenge),
 		},
 	}
 	if t := o.Attempt; t != nil {
@@ -83,7 +96,14 @@ func (a *API) own() {
 		summary: "See the invitation and how everything stands",
 	}, func(ctx context.Context, actor service.Actor, _ *Nothing) (*Plain[ownInvitation], error) {
 		out, err := a.service.LookOwn(ctx, actor)
-		return &Plain[ownInvitation]{Body: toOwn(out)}, err
+		return &Plain[ownInvitation]{Body: a.toOwn(out)}, err
+	})
+	add(a, route{
+		id: "open", method: http.MethodPut, path: "/candidate/invitation/opened", use: service.CandidateOpen, tag: tagOwn,
+		summary: "Say that the link was followed, and see the invitation", detail: "The team sees it at the invitation.",
+	}, func(ctx context.Context, actor service.Actor, _ *Nothing) (*Plain[ownInvitation], error) {
+		out, err := a.service.OpenOwn(ctx, actor)
+		return &Plain[ownInvitation]{Body: a.toOwn(out)}, err
 	})
 	add(a, route{
 		id: "start", method: http.MethodPut, path: "/candidate/attempts/{number}", use: service.CandidateStart, tag: tagOwn,
@@ -95,7 +115,7 @@ func (a *API) own() {
 		}
 	}) (*Plain[ownInvitation], error) {
 		out, err := a.service.Start(ctx, actor, in.Number, in.Body.Consent)
-		return &Plain[ownInvitation]{Body: toOwn(out)}, err
+		return &Plain[ownInvitation]{Body: a.toOwn(out)}, err
 	})
 	add(a, route{
 		id: "finish", method: http.MethodPost, path: "/candidate/finish", use: service.CandidateFinish, tag: tagOwn,

@@ -1,9 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -44,7 +42,8 @@ func toOwnResult(r service.OwnResult) ownResult {
 
 func (a *API) ownWork() {
 	add(a, route{
-		id: "submit", method: http.MethodPost, path: "/candidate/submissions", use: service.CandidateSubmit, tag: tagOwn, status: http.StatusCreated, upload: true,
+		id: "submit", method: http.MethodPost, path: "/candidate/submissions", use: service.CandidateSubmit, tag: tagOwn, status: http.StatusCreated,
+		takes: "application/octet-stream", most: a.service.MaxUploadBytes(), what: "The archive: .tar.gz, .tar or .zip.",
 		summary: "Hand in: a dry run, or final",
 		detail: "The body is the archive. It is checked at once; what the check refuses is answered 201 too, with the reason in intake. " +
 			"An upload that began in time is in time. With an Idempotency-Key the same archive is taken once.",
@@ -54,12 +53,8 @@ func (a *API) ownWork() {
 		Kind      platform.SubmissionKind `query:"kind" required:"true" enum:"dry_run,final"`
 		FileName  string                  `query:"fileName" maxLength:"255" doc:"For messages alone."`
 	}) (*Plain[handedIn], error) {
-		body, ok := ctx.Value(bodyKey{}).(io.Reader)
-		if !ok {
-			body = bytes.NewReader(nil)
-		}
 		out, err := a.service.Submit(ctx, actor, service.Upload{
-			ChallengeID: in.Challenge, Kind: in.Kind, FileName: in.FileName, Body: body, ReceivedAt: a.now(), Key: in.Key,
+			ChallengeID: in.Challenge, Kind: in.Kind, FileName: in.FileName, Body: bodyOf(ctx), ReceivedAt: a.now(), Key: in.Key,
 		})
 		if err != nil {
 			return nil, err

@@ -3,61 +3,53 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/service"
 	"github.com/assay-run/assay/internal/platform/web/httpbase"
 )
 
-// Problem is an error as RFC 9457 has it.
-type Problem struct {
-	Type      string    `json:"type" doc:"about:blank: the status says what kind it is."`
-	Title     string    `json:"title" doc:"The words of the status."`
-	Status    int       `json:"status" doc:"The HTTP status."`
-	Detail    string    `json:"detail" doc:"What was wrong, and what to do next, for people."`
-	Code      string    `json:"code" enum:"invalid,unauthorised,forbidden,not_found,conflict,gone,rate_limited,internal" doc:"What kind of failure, for programs."`
-	Field     string    `json:"field,omitempty" doc:"The input that it is about."`
-	RequestID string    `json:"requestId,omitempty" doc:"Under this id the server's log has more."`
-	Errors    []Mistake `json:"errors,omitempty" doc:"What does not fit the document, one by one."`
-
+// problemError is an error as operations answer it.
+type problemError struct {
+	platform.Problem
 	headers http.Header
 }
 
-// Mistake is one thing in a request that does not fit the document.
-type Mistake struct {
-	Location string `json:"location" doc:"Where, e.g. body.name."`
-	Message  string `json:"message"`
-}
-
 // Error returns what may be told.
-func (p *Problem) Error() string { return p.Detail }
+func (p *problemError) Error() string { return p.Detail }
 
 // GetStatus returns the HTTP status.
-func (p *Problem) GetStatus() int { return p.Status }
+func (p *problemError) GetStatus() int { return p.Status }
 
 // GetHeaders returns the headers that go with it.
-func (p *Problem) GetHeaders() http.Header { return p.headers }
+func (p *problemError) GetHeaders() http.Header { return p.headers }
 
 // ContentType returns that of problem details.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
+func (p *problemError) ContentType(string) string { return "application/problem+json" }
 
 // problem says of an error what may be told, and logs what is our own fault.
-func (a *API) problem(ctx context.Context, err error) *Problem {
-	if made := (*Problem)(nil); errors.As(err, &made) {
+func (a *API) problem(ctx context.Context, err error) *problemError {
+	if made := (*problemError)(nil); errors.As(err, &made) {
 		return made
 	}
-	return toProblem(a.base.Problem(ctx, err))
+	p := toProblem(a.base.Problem(ctx, err))
+	if list := (*service.ListError)(nil); errors.As(err, &list) {
+		for _, l := range list.Lines {
+			p.Errors = append(p.Errors, platform.Mistake{Location: strings.TrimSpace(fmt.Sprintf("line %d %s", l.Line, l.Field)), Message: l.Message})
+		}
+	}
+	return p
 }
 
-func toProblem(p httpbase.Problem) *Problem {
+func toProblem(p httpbase.Problem) *problemError {
 	headers := p.Headers()
 	headers.Del("Content-Type") // huma writes it, by ContentType
-	return &Problem{
-		Type: p.Type, Title: p.Title, Status: p.Status, Detail: p.Detail, Code: string(p.Code), Field: p.Field, RequestID: p.RequestID, headers: headers,
-	}
+	return &problemError{Problem: p.Problem, headers: headers}
 }
 
 // write answers with an error, outside of a handler.
@@ -84,13 +76,13 @@ func (a *API) explain(ctx huma.Context, _ string, v any) (any, error) {
 		// What it was came from reading the request: the connection broke, mostly.
 		return a.problem(ctx.Context(), errors.New("handle request: "+model.Detail)), nil
 	}
-	p := &Problem{
-		Type: "about:blank", Title: http.StatusText(model.Status), Status: model.Status, Code: string(platform.Invalid),
+	p := &problemError{Problem: platform.Problem{
+		Type: "about:blank", Title: http.StatusText(model.Status), Status: model.Status, Code: platform.Invalid,
 		Detail: "The request does not fit the document: " + model.Detail + ".", RequestID: httpbase.RequestID(ctx.Context()),
-	}
+	}}
 	for _, e := range model.Errors {
 		if e != nil {
-			p.Errors = append(p.Errors, Mistake{Location: e.Location, Message: e.Message})
+			p.Errors = append(p.Errors, platform.Mistake{Location: e.Location, Message: e.Message})
 		}
 	}
 	if len(p.Errors) > 0 {

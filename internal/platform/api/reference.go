@@ -68,7 +68,7 @@ type refTag struct {
 func writeReference(doc *huma.OpenAPI) ([]byte, error) {
 	tags := []refTag{}
 	for _, name := range []string{
-		tagAssessments, tagInvitations, tagCandidates, tagAttempts, tagSubmissions, tagGradings, tagResults, tagWebhooks, tagLogs, tagOwn,
+		tagAssessments, tagInvitations, tagCandidates, tagAttempts, tagSubmissions, tagGradings, tagResults, tagWebhooks, tagLogs, tagOrganization, tagTokens, tagOwn,
 	} {
 		tag := refTag{Name: name, Anchor: strings.ToLower(strings.ReplaceAll(name, " ", "-"))}
 		for path, item := range doc.Paths {

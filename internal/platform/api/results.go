@@ -119,9 +119,13 @@ func (a *API) results() {
 		MinScore     float64                 `query:"minScore" minimum:"0" maximum:"100"`
 		Superseded   bool                    `query:"superseded" doc:"Also those that count no longer."`
 	}) (*Plain[Page[result]], error) {
+		score, err := atLeast(in.MinScore)
+		if err != nil {
+			return nil, err
+		}
 		list, err := a.service.Results(ctx, actor, store.ResultFilter{
 			AssessmentID: in.AssessmentID, AttemptID: in.AttemptID, SubmissionID: in.SubmissionID, ChallengeID: in.ChallengeID, Kind: in.Kind,
-			Verdict: in.Verdict, Code: in.Code, MinScore: atLeast(in.MinScore), Superseded: in.Superseded,
+			Verdict: in.Verdict, Code: in.Code, MinScore: score, Superseded: in.Superseded,
 		}, in.page())
 		return paged(list, toResult), err
 	})

@@ -10,27 +10,39 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/intake"
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/api"
+	"github.com/assay-run/assay/internal/platform/auth"
 	"github.com/assay-run/assay/internal/platform/blob"
+	"github.com/assay-run/assay/internal/platform/pages"
 	"github.com/assay-run/assay/internal/platform/seal"
 	"github.com/assay-run/assay/internal/platform/service"
 	"github.com/assay-run/assay/internal/platform/store"
+	"github.com/assay-run/assay/internal/platform/web"
 	"github.com/assay-run/assay/internal/platform/web/httpbase"
+	"github.com/assay-run/assay/internal/report/reporttest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// scs.New starts a goroutine for a store in memory that auth.NewSessions does not use, and that cannot be ended. What colours code in
+// reports has a clock that ends itself a while after it was needed.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"),
+		goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
+}
 
 // passwords marks instead of hashing.
 type passwords struct{}
@@ -43,16 +55,21 @@ func (passwords) Matches(_ context.Context, password, hash string) (bool, error)
 	return hash == "hash of "+password, nil
 }
 
-// rig is an API on a database of its own, with a clock that the test moves.
+// rig is a server but its listener, API and pages, on a database of its own, with a clock that the test moves.
 type rig struct {
-	t       *testing.T
-	service *service.Service
-	store   *store.Store
-	blobs   *blob.Files
-	api     *api.API
-	handler http.Handler
-	log     bytes.Buffer
-	owner   service.Actor
+	t        *testing.T
+	service  *service.Service
+	store    *store.Store
+	blobs    *blob.Files
+	api      *api.API
+	site     *web.Web
+	box      *seal.Box
+	temp     string // where uploads are checked
+	report   []byte // of the next grading; what was measured is in evidence
+	measured []byte
+	handler  http.Handler
+	log      bytes.Buffer
+	owner    service.Actor
 
 	mu  sync.Mutex
 	now time.Time
@@ -72,14 +89,14 @@ func (r *rig) pass(d time.Duration) {
 
 const maxUpload = 64 << 10
 
-func newRig(t *testing.T) *rig { return newLimited(t, 1e6, 1e6) }
+func newRig(t *testing.T) *rig { return newRigAt(t, filepath.Join(t.TempDir(), "assay.db"), 1e6, 1e6) }
 
-// newLimited makes one whose tokens may do so much.
-func newLimited(t *testing.T, perSecond float64, burst int) *rig {
+// newRigAt makes one on the database at an address, whose tokens may do so much.
+func newRigAt(t *testing.T, address string, perSecond float64, burst int) *rig {
 	t.Helper()
-	r := &rig{t: t, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	r := &rig{t: t, report: []byte(`{"report":true}`), measured: []byte("measured"), now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
 	var err error
-	r.store, err = store.Open(t.Context(), store.Options{Address: filepath.Join(t.TempDir(), "assay.db"), Now: r.clock})
+	r.store, err = store.Open(t.Context(), store.Options{Address: address, Now: r.clock})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.store.Close()) })
 	r.blobs, err = blob.OpenFiles(t.TempDir(), r.now)
@@ -87,24 +104,39 @@ func newLimited(t *testing.T, perSecond float64, burst int) *rig {
 	t.Cleanup(func() { require.NoError(t, r.blobs.Close()) })
 	box, err := seal.New(bytes.Repeat([]byte{1}, seal.KeyBytes))
 	require.NoError(t, err)
+	r.box = box
+	r.temp = t.TempDir()
 	limits := intake.DefaultLimits()
 	limits.ArchiveBytes = maxUpload
 	modes := map[string]challenges.Mode{"quick": {}, "standard": {}}
 	r.service, err = service.New(service.Options{
 		Store: r.store, Blobs: r.blobs, EraseFolder: func(ctx context.Context, prefix string) (int, error) { return blob.Erase(ctx, r.blobs, prefix) },
-		Passwords: passwords{}, Sealer: box, ResetKey: bytes.Repeat([]byte{7}, 32), Now: r.clock, TempDir: t.TempDir(), Intake: limits,
-		Challenges: []*challenges.Challenge{{ID: "one", Version: 3, Title: "One", Level: "mid", Modes: modes, Skills: []string{"streams"}}, {ID: "two", Version: 1, Modes: modes}},
+		Passwords: passwords{}, Sealer: box, ResetKey: bytes.Repeat([]byte{7}, 32), Now: r.clock, TempDir: r.temp, Intake: limits,
+		Challenges: []*challenges.Challenge{
+			{ID: "one", Version: 3, Title: "One", Level: "mid", Modes: modes, Skills: []string{"streams"}, Files: fstest.MapFS{
+				"brief.md": {Data: []byte("# One\n\nDo it.\n")}, "starter/package.json": {Data: []byte(`{"name":"starter"}`)}, "starter/src/main.mjs": {Data: []byte("// begin\n")},
+			}},
+			{ID: "two", Version: 1, Modes: modes},
+		},
 	})
 	require.NoError(t, err)
-	base, err := httpbase.New(httpbase.Options{Log: slog.New(slog.NewTextHandler(&lockedWriter{w: &r.log}, nil)), PerSecond: 1e6, Burst: 1e6})
+	texts, err := pages.New()
 	require.NoError(t, err)
-	mux := http.NewServeMux()
-	r.api, err = api.New(mux, api.Options{
-		Service: r.service, Base: base, Sealer: box, Link: func(token string) string { return "https://assay.example/i/" + token },
-		PerSecond: perSecond, Burst: burst, Now: r.clock,
+	tool := filepath.Join(t.TempDir(), "assay")
+	require.NoError(t, os.WriteFile(tool, []byte("program"), 0o600))
+	r.site, err = web.New(web.Options{
+		Service: r.service, Pages: texts, Sessions: auth.NewSessions(r.store.Sessions(), false), URL: "https://assay.example", Now: r.clock,
+		Tools: []web.Tool{{Platform: "linux-amd64", Name: "Linux", Path: tool, Bytes: 7}}, NewsEvery: 5 * time.Millisecond,
+		HTTP: httpbase.Options{Log: slog.New(slog.NewTextHandler(&lockedWriter{w: &r.log}, nil)), PerSecond: 1e6, Burst: 1e6},
 	})
 	require.NoError(t, err)
-	r.handler = base.Handler(mux)
+	r.handler, err = r.site.Handler(func(mux *http.ServeMux, base *httpbase.Base) error {
+		r.api, err = api.New(mux, api.Options{
+			Service: r.service, Base: base, Sealer: box, Link: r.site.Link, PerSecond: perSecond, Burst: burst, Now: r.clock,
+		})
+		return err
+	})
+	require.NoError(t, err)
 	session, err := r.service.SetUp(t.Context(), service.FirstOwner{Organization: "Acme", Name: "Olga", Email: "olga@acme.example", Password: "correct horse battery"})
 	require.NoError(t, err)
 	r.owner = r.user(session)
@@ -230,8 +262,8 @@ func (r *rig) assessment(a service.Actor, more ...platform.AssessmentChallenge) 
 
 // person is a candidate with what there is of them.
 type person struct {
-	token                                                        string
-	invitation, candidate, attempt, submission, job, dry, result platform.ID
+	token                                                               string
+	invitation, candidate, attempt, submission, job, dry, tried, result platform.ID
 }
 
 func (r *rig) invited(a service.Actor, assessment platform.ID, name string) person {
@@ -295,8 +327,8 @@ func (r *rig) grade(org platform.OrgID, job platform.ID, score float64) platform
 		if err != nil {
 			return err
 		}
-		put := func(name, text string) platform.Blob {
-			b, err := r.blobs.Put(ctx, platform.BlobKey(org, j.AttemptID, "gradings/"+name), strings.NewReader(text), 1000)
+		put := func(name string, text []byte) platform.Blob {
+			b, err := r.blobs.Put(ctx, platform.BlobKey(org, j.AttemptID, "gradings/"+name), bytes.NewReader(text), 1<<20)
 			require.NoError(r.t, err)
 			return b
 		}
@@ -306,7 +338,7 @@ func (r *rig) grade(org platform.OrgID, job platform.ID, score float64) platform
 		}
 		out, err = tx.Finish(ctx, org, j.ID, j.Fence, platform.Result{
 			Verdict: verdict, Score: score, Low: score, High: score, PassMark: 60, Headline: "It held.", Codes: []string{"LOOP_BLOCKED"},
-			Report: put(string(job)+".json", `{"report":true}`), Evidence: put(string(job)+".gz", "measured"),
+			Report: put(string(job)+".json", r.report), Evidence: put(string(job)+".gz", r.measured),
 			Criteria: []platform.CriterionResult{{ID: "c", Title: "C", Skill: "memory", Assessed: true, Score: score / 100, Weight: 1, Points: score, MaxPoints: 100}},
 		})
 		if err != nil {
@@ -327,12 +359,22 @@ type world struct {
 	assessment, spare                      platform.ID
 	ann, bob, cyd, dan, eve, fay, gus, hal person
 	endpoint, delivery                     platform.ID
-	team, stranger, foreigner              string // tokens
+	member, leaver, keepsake               platform.ID // two users, and a token
+	team, stranger, foreigner              string      // tokens
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldAt(t, filepath.Join(t.TempDir(), "assay.db")) }
+
+func newWorldAt(t *testing.T, address string) *world {
 	t.Helper()
-	w := &world{rig: newRig(t)}
+	w := &world{rig: newRigAt(t, address, 1e6, 1e6)}
+	dir := filepath.Join(t.TempDir(), "grading")
+	require.NoError(t, grading.WriteFiles(dir, reporttest.Grading(), reporttest.Blocked()))
+	var err error
+	w.report, err = os.ReadFile(filepath.Join(dir, grading.ReportFile))
+	require.NoError(t, err)
+	w.measured, err = os.ReadFile(filepath.Join(dir, grading.EvidenceFile))
+	require.NoError(t, err)
 	e, _, err := w.service.CreateEndpoint(t.Context(), w.owner, "https://ats.example/hook", platform.EventTypes())
 	require.NoError(t, err)
 	w.endpoint = e.ID
@@ -343,7 +385,7 @@ func newWorld(t *testing.T) *world {
 	w.hal = w.invited(w.owner, w.spare, "hal")
 	for _, p := range []*person{&w.ann, &w.bob, &w.gus, &w.hal} { // at work or done
 		w.start(p)
-		_, p.dry = w.handIn(*p, platform.DryRun, "dry "+string(p.attempt))
+		p.tried, p.dry = w.handIn(*p, platform.DryRun, "dry "+string(p.attempt))
 	}
 	w.grade(w.owner.Org(), w.ann.dry, 50)
 	w.ann.submission, w.ann.job = w.handIn(w.ann, platform.Final, "final")
@@ -355,9 +397,17 @@ func newWorld(t *testing.T) *world {
 	require.NoError(t, w.store.Tx(t.Context(), func(tx *store.Tx) error {
 		return tx.SystemSeen(t.Context(), platform.Worker{ID: "wrk_1", Name: "grader", Version: "1", Slots: 2})
 	}))
+	for i, id := range []*platform.ID{&w.member, &w.leaver} {
+		m, err := w.service.AddMember(t.Context(), w.owner, fmt.Sprintf("member%d@acme.example", i), fmt.Sprintf("Member %d", i), platform.Reviewer)
+		require.NoError(t, err)
+		*id = m.User.ID
+	}
+	kept, _, err := w.service.CreateToken(t.Context(), w.owner, "keepsake", platform.Scopes(), w.clock().AddDate(0, 1, 0))
+	require.NoError(t, err)
+	w.keepsake = kept.ID
 	w.team = w.token(w.owner)
 	other := w.rig.stranger()
 	w.stranger = w.token(other)
-	w.foreigner = w.invited(other, w.rig.assessment(other), "cand0").token
+	w.foreigner = w.invited(other, w.rig.assessment(other), "other0").token
 	return w
 }

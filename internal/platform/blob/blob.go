@@ -72,8 +72,8 @@ const (
 	maxName = 200
 )
 
-// checkKey keeps out what could lead elsewhere, or means something to a file system.
-func checkKey(key string) error {
+// CheckKey is nil for what may be a key. It keeps out what could lead elsewhere, or means something to a file system.
+func CheckKey(key string) error {
 	if len(key) > maxKey {
 		return badKey(key)
 	}
@@ -85,12 +85,12 @@ func checkKey(key string) error {
 	return nil
 }
 
-// checkPrefix is checkKey for the beginning of a key, which may end anywhere, or be empty.
+// checkPrefix is CheckKey for the beginning of a key, which may end anywhere, or be empty.
 func checkPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
 	}
-	return checkKey(strings.TrimSuffix(prefix, "/"))
+	return CheckKey(strings.TrimSuffix(prefix, "/"))
 }
 
 func badKey(key string) error {

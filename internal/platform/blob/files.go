@@ -75,7 +75,7 @@ func (f *Files) sweep(now time.Time) error {
 
 // Put implements Store. The file is written beside the others, brought to the disk and then renamed, and so is its name.
 func (f *Files) Put(ctx context.Context, key string, r io.Reader, max int64) (_ platform.Blob, err error) {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return platform.Blob{}, err
 	}
 	temp := path.Join(partial, rand.Text())
@@ -140,7 +140,7 @@ func (f *Files) syncAbove(key string) error {
 
 // Open implements Store.
 func (f *Files) Open(_ context.Context, key string) (io.ReadCloser, int64, error) {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return nil, 0, err
 	}
 	file, err := f.root.Open(key)
@@ -162,7 +162,7 @@ func (f *Files) Open(_ context.Context, key string) (io.ReadCloser, int64, error
 
 // Delete implements Store. Folders that are empty then go too.
 func (f *Files) Delete(_ context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return err
 	}
 	info, err := f.root.Lstat(key)

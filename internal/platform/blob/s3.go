@@ -60,7 +60,7 @@ func OpenS3(ctx context.Context, opts S3Options) (*S3, error) {
 // Put implements Store. The file waits on disk until all of it is there: an upload that breaks off leaves nothing in the
 // bucket, memory stays flat, and a request can be repeated.
 func (s *S3) Put(ctx context.Context, key string, r io.Reader, max int64) (_ platform.Blob, err error) {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return platform.Blob{}, err
 	}
 	file, err := os.CreateTemp(s.opts.TempDir, "assay-blob-*")
@@ -86,7 +86,7 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader, max int64) (_ pla
 
 // Open implements Store.
 func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, int64, error) {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return nil, 0, err
 	}
 	body, info, _, err := s.client.GetObject(ctx, s.opts.Bucket, s.opts.Prefix+key, minio.GetObjectOptions{})
@@ -101,7 +101,7 @@ func (s *S3) Open(ctx context.Context, key string) (io.ReadCloser, int64, error)
 
 // Delete implements Store.
 func (s *S3) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return err
 	}
 	err := s.client.RemoveObject(ctx, s.opts.Bucket, s.opts.Prefix+key, minio.RemoveObjectOptions{})

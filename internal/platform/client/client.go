@@ -91,12 +91,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // ProblemError is a refusal by the server, as RFC 9457 has it.
 type ProblemError struct {
-	Status    int           `json:"status"`
-	Title     string        `json:"title"`
-	Detail    string        `json:"detail"`
-	Code      platform.Code `json:"code"`
-	RequestID string        `json:"requestId"`
-
+	platform.Problem
 	retryAfter time.Duration
 }
 
@@ -201,7 +196,7 @@ func problemOf(res *http.Response) error {
 	p := &ProblemError{}
 	// What is no problem of ours comes from a proxy, and its status is all there is to say.
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxAnswer)).Decode(p); err != nil || p.Title == "" {
-		p = &ProblemError{Title: "the server answers " + res.Status}
+		p = &ProblemError{Problem: platform.Problem{Title: "the server answers " + res.Status}}
 	}
 	p.Status = res.StatusCode
 	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {

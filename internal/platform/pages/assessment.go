@@ -1,6 +1,8 @@
 package pages
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -45,6 +47,13 @@ func (Assessment) Stages() []platform.Stage { return platform.Stages() }
 func (Assessment) Sorts() []platform.OverviewSort {
 	return []platform.OverviewSort{platform.ByInvited, platform.ByHandedIn, platform.ByScore, platform.ByName}
 }
+
+// Narrowed says whether the list is filtered, so that candidates may be missing from it.
+func (a Assessment) Narrowed() bool {
+	return slices.ContainsFunc(narrowing(), func(field string) bool { return a.Filter.Form.Values[field] != "" })
+}
+
+func narrowing() []string { return []string{"q", "stage", "verdict", "decision", "min"} }
 
 // CandidateRow is a candidate in the list.
 type CandidateRow struct {
@@ -161,8 +170,34 @@ type ComparedRow struct {
 	Title  string
 	Weight float64 // points of the criterion; 0: not shown
 	Cells  []*Figure
-	// Apart says that the intervals of at least two candidates do not touch; else the difference may be noise.
+	// Apart says that at least two candidates differ by something that matters, and that their intervals do not touch.
 	Apart bool
+}
+
+// Same says that nobody differs: each cell has the same interval.
+func (r ComparedRow) Same() bool {
+	for _, c := range r.Cells {
+		if c == nil || intervalText(*c) != intervalText(*r.Cells[0]) {
+			return false
+		}
+	}
+	return len(r.Cells) > 1
+}
+
+// CloseBy is from which difference on, of 100, figures are not called close: intervals say how sure a figure is, not whether
+// it matters.
+const CloseBy = 5
+
+// Close says that nobody is far from anybody, whether intervals touch or not.
+func (r ComparedRow) Close() bool {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, c := range r.Cells {
+		if c == nil {
+			return false
+		}
+		low, high = min(low, c.Score), max(high, c.Score)
+	}
+	return len(r.Cells) > 1 && high-low < CloseBy
 }
 
 // Candidate is one candidate's way through an assessment, for the team.
@@ -210,6 +245,7 @@ type TimelineEntry struct {
 	Key    Happening
 	By     string // who, where it was somebody of the team
 	Detail string
+	Reason string // of a decision
 }
 
 // Happening is a kind of entry of a timeline.

@@ -123,15 +123,15 @@ func demoCandidate() Candidate {
 		Decide:   Form{Values: map[string]string{"outcome": "hold"}, Errors: map[string]string{"reason": "A decision needs a reason."}},
 		Challenges: []CandidateChallenge{
 			{"Summarise a 10 GB log", "sub_1", platform.Passed, &Figure{74, 68, 80}, 65, "Exact on every line, and memory stays flat.", nil, true, true},
-			{"Surge recalculation without freezing quotes", "sub_2", platform.Below, &Figure{41, 33, 47}, 65, "The prices are right, but everyone waits while they are recalculated.", []string{"LOOP_BLOCKED", "QUEUE_UNBOUNDED"}, true, true},
+			{"Surge recalculation without freezing quotes", "sub_2", platform.Below, &Figure{41, 33, 47}, 65, "The prices are right, but everyone waits while they are recalculated.", []string{"LOOP_BLOCKED", "UNBOUNDED_CONCURRENCY"}, true, true},
 			{Title: "Home page from three services", PassMark: 65}},
 		Submissions: []Submission{
 			{ID: "sub_2", Challenge: "Surge recalculation without freezing quotes", Kind: platform.Final, At: before(2 * time.Hour), Files: 12, Bytes: 48213, State: platform.JobGraded, Figure: &Figure{41, 33, 47}, HasReport: true, Share: -1},
 			{ID: "sub_4", Challenge: "Home page from three services", Kind: platform.DryRun, At: before(3 * time.Hour), Files: 9, Bytes: 21000, State: platform.JobQueued, Place: &Place{3, WaitTurn, 6 * time.Minute}, Share: -1, MayCancel: true},
 			{ID: "sub_5", Challenge: "Home page from three services", Kind: platform.DryRun, At: before(3 * time.Hour), Problem: "There is no assay.json at the top of the archive.", Share: -1}},
 		Timeline: []TimelineEntry{
-			{before(3 * days), HappenedInvited, "Kim Example", ""}, {before(26 * time.Hour), HappenedOpened, "", ""}, {before(5 * time.Hour), HappenedStarted, "", ""},
-			{before(4 * time.Hour), HappenedExtended, "Robin Example", "30 min: the network was down"}, {before(2 * time.Hour), HappenedFinal, "", "Surge recalculation without freezing quotes"}, {before(100 * time.Minute), HappenedGraded, "", ""}}}
+			{At: before(3 * days), Key: HappenedInvited, By: "Kim Example"}, {At: before(26 * time.Hour), Key: HappenedOpened}, {At: before(5 * time.Hour), Key: HappenedStarted},
+			{At: before(4 * time.Hour), Key: HappenedExtended, By: "Robin Example", Detail: "30 min: the network was down"}, {At: before(2 * time.Hour), Key: HappenedFinal, Detail: "Surge recalculation without freezing quotes"}, {At: before(100 * time.Minute), Key: HappenedGraded}, {At: before(time.Hour), Key: HappenedDecided, By: "Kim Example", Detail: "hold", Reason: "Event loop is weak, data access is strong. Ask in the interview."}}}
 }
 
 func demoCompare() Compare {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/report"
@@ -16,6 +18,20 @@ import (
 // oneLine makes text of others safe to show on one line: what reorders, hides or controls is shown as a symbol.
 func oneLine(s string) string {
 	return strings.NewReplacer("\n", "␊", "\t", " ").Replace(report.Visible(s))
+}
+
+// sentence is what a check says, as a sentence: programs begin in lower case and end without a stop.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	s = string(unicode.ToUpper(first)) + s[size:]
+	if last, _ := utf8.DecodeLastRuneInString(s); !strings.ContainsRune(".?!…:", last) {
+		s += "."
+	}
+	return s
 }
 
 // isolated is oneLine in an element of its own, so that a name in another direction does not turn what stands around it.
@@ -59,6 +75,20 @@ func intervalText(f Figure) string {
 	return fmt.Sprintf("%.0f–%.0f", low, high)
 }
 
+// figView is a score with its interval; the interval is left out where it says the same as the score.
+type figView struct{ Score, Interval string }
+
+func fig(f Figure, mark float64) figView {
+	v := figView{Score: scoreText(f.Score, mark), Interval: intervalText(f)}
+	if v.Interval == v.Score {
+		v.Interval = ""
+	}
+	return v
+}
+
+// eitherSide says that the pass mark lies within the interval: graded again, the score could fall on its other side.
+func eitherSide(f Figure, mark float64) bool { return f.Low < mark && mark <= f.High }
+
 // percent is a place on a scale of 0…100, for an attribute of SVG.
 func percent(v float64) string {
 	if math.IsNaN(v) {
@@ -77,11 +107,30 @@ func moment(f framed, at time.Time, layout, kind string) template.HTML {
 		at.UTC().Format(time.RFC3339), kind, html.EscapeString(local.Format(layout))))
 }
 
+// when is a time to the minute. The year of today is left out.
 func when(f framed, at time.Time) template.HTML {
-	return moment(f, at, "2 Jan 2006, 15:04 MST", "minute")
+	if thisYear(f, at) {
+		return moment(f, at, "2 Jan, 15:04 MST", "minute")
+	}
+	return moment(f, at, "2 Jan 2006, 15:04 MST", "yearminute")
 }
 
-func day(f framed, at time.Time) template.HTML { return moment(f, at, "2 January 2006", "day") }
+// stamp is a time to the second, whole.
+func stamp(f framed, at time.Time) template.HTML {
+	return moment(f, at, "2 Jan 2006, 15:04:05 MST", "second")
+}
+
+// day is a date. The year of today is left out.
+func day(f framed, at time.Time) template.HTML {
+	if thisYear(f, at) {
+		return moment(f, at, "2 January", "day")
+	}
+	return moment(f, at, "2 January 2006", "yearday")
+}
+
+func thisYear(f framed, at time.Time) bool {
+	return at.In(f.zone()).Year() == f.now().In(f.zone()).Year()
+}
 
 // parts of a length of time that is shown: the largest two that matter.
 const (

@@ -30,6 +30,48 @@ func TestIntervalNeverLooksNarrower(t *testing.T) {
 	assert.Equal(t, "0–1", intervalText(Figure{0, 0, .2}))
 }
 
+func TestSentence(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"": "", " no files; hand in more ": "No files; hand in more.", "It is done.": "It is done.", "éa": "Éa.", "why?": "Why?", `"a": b`: `"a": b.`,
+	} {
+		assert.Equal(t, want, sentence(in))
+	}
+}
+
+func TestDetails(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "bytes 48213, kind final", details(`{"kind":"final","bytes":48213}`))
+	assert.Equal(t, "no object", details("no object"))
+}
+
+func TestFigureSaysNothingTwice(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, figView{Score: "40"}, fig(Figure{40, 40, 40}, 65))
+	assert.Equal(t, figView{Score: "64.7", Interval: "58–69"}, fig(Figure{64.7, 58, 69}, 65))
+	assert.True(t, eitherSide(Figure{64.7, 58, 69}, 65))
+	assert.False(t, eitherSide(Figure{40, 40, 40}, 65))
+	assert.False(t, eitherSide(Figure{70, 65, 80}, 65), "all of it passes")
+}
+
+func TestSame(t *testing.T) {
+	t.Parallel()
+	full, less := &Figure{100, 100, 100}, &Figure{99, 98, 100}
+	assert.True(t, ComparedRow{Cells: []*Figure{full, {100, 99.99999999999, 100}}}.Same())
+	for _, cells := range [][]*Figure{nil, {full}, {full, less}, {full, nil}, {nil, full}} {
+		assert.False(t, ComparedRow{Cells: cells}.Same(), "%v", cells)
+	}
+}
+
+func TestOrderKeepsTheFilter(t *testing.T) {
+	t.Parallel()
+	a := Assessment{Filter: CandidateFilter{Form{Values: map[string]string{"q": "a b", "min": "", "sort": "name", "other": "x"}}}}
+	assert.Equal(t, sortableView{By: "score", Label: "l", Link: "?q=a+b&sort=score#candidates", Direction: "descending"}, sortable(a, "score", "l"))
+	assert.Equal(t, sortableView{By: "name", Label: "l", Link: "?q=a+b&sort=name#candidates", Direction: "ascending", Here: true}, sortable(a, "name", "l"))
+	assert.True(t, a.Narrowed())
+	assert.False(t, Assessment{Filter: CandidateFilter{Form{Values: map[string]string{"sort": "name"}}}}.Narrowed())
+}
+
 func TestSpan(t *testing.T) {
 	t.Parallel()
 	p, err := New()

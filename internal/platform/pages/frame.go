@@ -80,7 +80,7 @@ func (f Form) wrong() []problem {
 	}
 	for _, name := range names {
 		if m := f.Errors[name]; m != "" {
-			out = append(out, problem{name, oneLine(m)})
+			out = append(out, problem{name, oneLine(sentence(m))})
 		}
 	}
 	return out

@@ -134,6 +134,17 @@ type Result struct {
 	Waiting               bool
 }
 
+// Accepted are the submissions that the check at the door let in. What it refused cannot be mended any more.
+func (r Result) Accepted() []Submission {
+	var out []Submission
+	for _, s := range r.Submissions {
+		if s.Problem == "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // Withdraw asks whether somebody is sure. Fields: sure ("on"), erase ("on").
 type Withdraw struct {
 	Frame

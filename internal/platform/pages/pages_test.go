@@ -393,7 +393,7 @@ func TestEveryTextIsUsed(t *testing.T) {
 		}
 	}
 	// Keys that are put together from a state or the name of a field.
-	made := regexp.MustCompile(`^(role|state|job|kind|sort|queue|outcome|visible|timeline|event|send|actor|error|nav|field|audit|invitation\.sees|result\.lead|result\.verdict)\.`)
+	made := regexp.MustCompile(`^(role|state|job|kind|sort|queue|outcome|visible|timeline|event|send|actor|error|nav|field|audit|invitation\.sees|result\.lead|result\.verdict|scope|did|tool)\.`)
 	for key := range p.texts.texts {
 		if !made.MatchString(key) {
 			assert.Regexp(t, `["=]`+regexp.QuoteMeta(key)+`"`, source.String(), "text %s is shown nowhere", key)

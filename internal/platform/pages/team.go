@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"slices"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -176,6 +177,11 @@ type Workers struct {
 	Workers []Worker
 	Waiting int // gradings of this organisation in the queue
 	Running int // of this organisation
+}
+
+// Alive says whether one of them has been heard of lately.
+func (w Workers) Alive() bool {
+	return slices.ContainsFunc(w.Workers, func(one Worker) bool { return !one.Lost })
 }
 
 // Worker is one of them.

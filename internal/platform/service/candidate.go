@@ -244,8 +244,9 @@ func (s *Service) Withdraw(ctx context.Context, a Actor) error {
 // EraseOwn erases the invitation and all that came of it, now. It works as long as the link is known, also when the
 // invitation has ended.
 func (s *Service) EraseOwn(ctx context.Context, a Actor) error {
+	defer s.erased.Store(true)
 	return s.do(ctx, a, CandidateErase, func(w *work) error {
-		w.about(w.invitation.CandidateID, nil)
+		w.about(w.invitation.CandidateID, platform.ErasedInvitation{Invitation: w.invitation.ID})
 		return w.EraseInvitation(ctx, w.org, w.invitation.ID)
 	})
 }

@@ -20,12 +20,13 @@ const keepBatch = 100
 // Kept says what a round of housekeeping has done.
 type Kept struct {
 	TimedOut, Erased int
+	Orphans          int // files that no row names
 	// More says that something is left for the next round, which should come soon.
 	More bool
 }
 
-// HouseKeep ends attempts whose time is up, erases what has been kept for long enough, and forgets expired keys and
-// sessions. What fails for one does not stop the others; their errors are joined. Any number of servers may do it at once.
+// HouseKeep ends attempts whose time is up, erases what has been kept for long enough, forgets expired keys and sessions, and
+// looks for files that no row names. What fails for one does not stop the others; their errors are joined. Any number of servers may do it at once.
 func (s *Service) HouseKeep(ctx context.Context, a Actor) (Kept, error) {
 	var out Kept
 	over, err := run(ctx, s, a, HouseKeep, func(w *work) ([]store.Ref, error) {
@@ -55,11 +56,29 @@ func (s *Service) HouseKeep(ctx context.Context, a Actor) (Kept, error) {
 	}
 	out.More = len(over) == keepBatch || len(due) == keepBatch
 	failed = append(failed, s.eraseFiles(ctx, a), s.do(ctx, a, HouseKeep, func(w *work) error { return w.SystemForget(ctx) }))
+	if out.Erased > 0 {
+		s.erased.Store(true)
+	}
+	failed = append(failed, s.scrub(ctx))
+	out.Orphans, err = s.removeOrphans(ctx, a)
+	failed = append(failed, err)
 	return out, errors.Join(failed...)
 }
 
 // lateFiles is how long a worker may still put files into a folder that is erased: longer than any grading lasts.
 const lateFiles = 6 * time.Hour
+
+// scrub makes what was erased leave the database's own files too, when something was.
+func (s *Service) scrub(ctx context.Context) error {
+	if !s.erased.Swap(false) {
+		return nil
+	}
+	done, err := s.store.Scrub(ctx)
+	if !done {
+		s.erased.Store(true)
+	}
+	return err
+}
 
 // eraseFiles empties the folders of what was erased. One leaves the list when it was found empty after nobody can write to
 // it any more.
@@ -100,6 +119,6 @@ func (s *Service) erase(ctx context.Context, ref store.Ref) error {
 		if err := w.EraseInvitation(ctx, ref.Org, ref.ID); err != nil {
 			return err
 		}
-		return w.Audit(ctx, ref.Org, platform.AuditEntry{Actor: w.actor.Identity(), Action: "retention.erase", Subject: ref.ID})
+		return w.Audit(ctx, ref.Org, platform.AuditEntry{Actor: w.actor.Identity(), Action: platform.ActionEraseDue, Subject: ref.ID})
 	})
 }

@@ -2,10 +2,10 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/store"
@@ -164,16 +164,36 @@ type OwnData struct {
 	Audit       []platform.AuditEntry // what the candidate did
 }
 
-// ExportOwn writes everything that is kept of the invitation, as JSON.
+// ExportOwn writes everything that is kept of the invitation, as JSON, with what was handed in and the reports that its candidate may
+// see in base64 at its end. When it fails in the middle, what was written is not whole.
 func (s *Service) ExportOwn(ctx context.Context, a Actor, to io.Writer) error {
+	var files []platform.Blob
 	data, err := run(ctx, s, a, CandidateExport, func(w *work) (OwnData, error) {
 		w.about(w.invitation.CandidateID, nil)
-		return w.ownData(ctx)
+		data, err := w.ownData(ctx)
+		if err != nil {
+			return data, err
+		}
+		files = archives(data.Submissions)
+		for i := range data.Submissions {
+			data.Submissions[i].Archive.Key = "" // where we keep it
+		}
+		for _, own := range data.Results {
+			if !own.Report {
+				continue
+			}
+			r, err := w.Result(ctx, w.org, own.ID)
+			if err != nil {
+				return data, err
+			}
+			files = append(files, r.Report, r.Evidence)
+		}
+		return data, nil
 	})
 	if err != nil {
 		return err
 	}
-	return writeJSON(to, data)
+	return s.writeExport(ctx, to, data, files)
 }
 
 // ownData takes what belongs to this invitation from all that is kept of the candidate: a link opens one invitation.
@@ -183,6 +203,7 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 		return OwnData{}, err
 	}
 	out := OwnData{Candidate: all.Candidate, Invitation: w.invitation}
+	out.Invitation.CreatedBy = "" // who of the team did what is not the candidate's data
 	mine := map[platform.ID]bool{}
 	for _, t := range all.Attempts {
 		if t.InvitationID != w.invitation.ID {
@@ -190,6 +211,10 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 		}
 		mine[t.ID] = true
 		t.Decision, t.Overall = "", nil
+		t.Clock.Extensions = slices.Clone(t.Clock.Extensions)
+		for i := range t.Clock.Extensions {
+			t.Clock.Extensions[i].GrantedBy = ""
+		}
 		if t.State == platform.AttemptDecided {
 			t.State = platform.AttemptReview
 		}
@@ -221,13 +246,4 @@ func (w *work) ownData(ctx context.Context) (OwnData, error) {
 		}
 	}
 	return out, nil
-}
-
-func writeJSON(to io.Writer, what any) error {
-	encoder := json.NewEncoder(to)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(what); err != nil {
-		return fmt.Errorf("write export: %w", err)
-	}
-	return nil
 }

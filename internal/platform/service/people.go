@@ -33,7 +33,7 @@ func (s *Service) IsSetUp(ctx context.Context) (bool, error) {
 // SetUp makes the first organisation and its owner. It works once, whoever comes second.
 func (s *Service) SetUp(ctx context.Context, in FirstOwner) (Session, error) {
 	if s.setUpToken != "" && subtle.ConstantTimeCompare([]byte(in.Token), []byte(s.setUpToken)) != 1 {
-		return Session{}, platform.Errorf(platform.Forbidden, "This is not the token that the server has shown on its console.")
+		return Session{}, platform.Errorf(platform.Forbidden, "This is not the code that the server showed when it started.")
 	}
 	if err := checkLine("organization", in.Organization, platform.MaxNameRunes); err != nil {
 		return Session{}, err
@@ -113,6 +113,9 @@ func (s *Service) AddMember(ctx context.Context, a Actor, email, name string, ro
 		if err := checkInvitee(platform.Invitee{Name: name, Email: email}); err != nil {
 			return none, err
 		}
+		if err := w.noOwners(ctx, "", role); err != nil {
+			return none, err
+		}
 		u, err := w.UserByEmail(ctx, email)
 		known := err == nil
 		if platform.ErrorCode(err) == platform.NotFound {
@@ -139,6 +142,9 @@ func (s *Service) AddMember(ctx context.Context, a Actor, email, name string, ro
 // ChangeMember changes a role. The last owner stays one.
 func (s *Service) ChangeMember(ctx context.Context, a Actor, user platform.ID, role platform.Role) error {
 	return s.do(ctx, a, ChangeMember, func(w *work) error {
+		if err := w.noOwners(ctx, user, role); err != nil {
+			return err
+		}
 		w.about(user, map[string]platform.Role{"role": role})
 		return w.SetRole(ctx, w.org, user, role)
 	})
@@ -148,15 +154,38 @@ func (s *Service) ChangeMember(ctx context.Context, a Actor, user platform.ID, r
 // too: they are the organisation's.
 func (s *Service) RemoveMember(ctx context.Context, a Actor, user platform.ID) error {
 	return s.do(ctx, a, RemoveMember, func(w *work) error {
+		if err := w.noOwners(ctx, user, ""); err != nil {
+			return err
+		}
 		w.about(user, nil)
 		return w.RemoveMember(ctx, w.org, user)
 	})
 }
 
+// noOwners keeps programs from making, changing and removing owners: who owns the organisation is for its owners to say.
+func (w *work) noOwners(ctx context.Context, user platform.ID, to platform.Role) error {
+	if w.actor.kind != platform.ActorToken {
+		return nil
+	}
+	owner := to == platform.Owner
+	if user != "" {
+		m, err := w.Member(ctx, w.org, user)
+		if err != nil {
+			return err
+		}
+		owner = owner || m.Role == platform.Owner
+	}
+	if owner {
+		return platform.Errorf(platform.Forbidden, "A token neither makes nor changes owners. An owner does that in the browser.")
+	}
+	return nil
+}
+
 // MaxTokenDays is how long an API token may last.
 const MaxTokenDays = 366
 
-// CreateToken makes an API token. The secret is shown once. It expires within MaxTokenDays.
+// CreateToken makes an API token. The secret is shown once. It expires within MaxTokenDays. One that is made by a token may no
+// more than that one, and for no longer.
 func (s *Service) CreateToken(ctx context.Context, a Actor, name string, scopes []platform.Scope, expires time.Time) (t platform.APIToken, secret string, err error) {
 	secret = platform.NewToken(platform.AccessToken)
 	t, err = run(ctx, s, a, CreateToken, func(w *work) (platform.APIToken, error) {
@@ -175,6 +204,9 @@ func (s *Service) CreateToken(ctx context.Context, a Actor, name string, scopes 
 		if !expires.After(w.Now()) || expires.After(w.Now().AddDate(0, 0, MaxTokenDays)) {
 			return none, platform.InvalidField("expiresAt", "A token expires in the future, within %d days.", MaxTokenDays)
 		}
+		if err := a.hands(scopes, expires); err != nil {
+			return none, err
+		}
 		t, err := w.CreateToken(ctx, w.org, platform.APIToken{Name: name, Scopes: scopes, CreatedBy: w.by(), ExpiresAt: expires}, platform.HashToken(secret))
 		w.about(t.ID, map[string]any{"scopes": scopes})
 		return t, err
@@ -183,6 +215,22 @@ func (s *Service) CreateToken(ctx context.Context, a Actor, name string, scopes 
 		return platform.APIToken{}, "", err
 	}
 	return t, secret, nil
+}
+
+// hands says whether an actor may hand rights on. Owners have all of them; a token has its own.
+func (a Actor) hands(scopes []platform.Scope, until time.Time) error {
+	if a.kind != platform.ActorToken {
+		return nil
+	}
+	for _, scope := range scopes {
+		if !a.token.Has(scope) {
+			return platform.Errorf(platform.Forbidden, "A token cannot give the scope %s without having it.", scope)
+		}
+	}
+	if !a.token.ExpiresAt.IsZero() && until.After(a.token.ExpiresAt) {
+		return platform.InvalidField("expiresAt", "A token that a token makes lasts no longer than that one.")
+	}
+	return nil
 }
 
 // Tokens are the organisation's API tokens, the newest first.

@@ -165,14 +165,15 @@ func (s *Service) Compare(ctx context.Context, a Actor, challenge string, versio
 			}
 			c.Criteria = append(c.Criteria, row.Criterion)
 		}
-		asked := slices.Clone(attempts)
-		for i, id := range asked {
-			if c := by[id]; c != nil && !slices.Contains(asked[:i], id) {
+		shown := []platform.ID{} // and nothing else that was asked for: the log says what was seen
+		for _, id := range attempts {
+			if c := by[id]; c != nil && !slices.Contains(shown, id) {
 				c.Skills = platform.BySkill(c.Criteria)
 				out.Columns = append(out.Columns, *c)
+				shown = append(shown, id)
 			}
 		}
-		w.about("", map[string]any{"challenge": challenge, "attempts": asked})
+		w.about("", map[string]any{"challenge": challenge, "attempts": shown})
 		return out, nil
 	})
 }
@@ -280,7 +281,8 @@ func (s *Service) AuditLog(ctx context.Context, a Actor, subject platform.ID, as
 	return run(ctx, s, a, ReadAudit, func(w *work) (platform.List[platform.AuditEntry], error) { return w.AuditLog(ctx, w.org, subject, ask) })
 }
 
-// ExportCandidate writes everything that is kept about a candidate, as JSON.
+// ExportCandidate writes everything that is kept about a candidate, as JSON, with the bytes of all files in base64 at its end.
+// Nothing is gathered in memory; when it fails in the middle, what was written is not whole.
 func (s *Service) ExportCandidate(ctx context.Context, a Actor, id platform.ID, to io.Writer) error {
 	data, err := run(ctx, s, a, ExportCandidate, func(w *work) (store.CandidateData, error) {
 		w.about(id, nil)
@@ -289,11 +291,16 @@ func (s *Service) ExportCandidate(ctx context.Context, a Actor, id platform.ID, 
 	if err != nil {
 		return err
 	}
-	return writeJSON(to, data)
+	files := archives(data.Submissions)
+	for _, r := range data.Results {
+		files = append(files, r.Report, r.Evidence)
+	}
+	return s.writeExport(ctx, to, data, files)
 }
 
 // EraseCandidate erases a candidate with all invitations and all that came of them, now.
 func (s *Service) EraseCandidate(ctx context.Context, a Actor, id platform.ID) error {
+	defer s.erased.Store(true)
 	return s.do(ctx, a, EraseCandidate, func(w *work) error {
 		w.about(id, nil)
 		return w.EraseCandidate(ctx, w.org, id)

@@ -52,7 +52,7 @@ const (
 	Undecide          UseCase = "attempt.undecide"
 	ReadQueue         UseCase = "queue.read"
 	ExportCandidate   UseCase = "candidate.export"
-	EraseCandidate    UseCase = "candidate.erase"
+	EraseCandidate    UseCase = platform.ActionErase
 
 	CandidateOpen     UseCase = "invitation.open"
 	CandidateLook     UseCase = "invitation.look"
@@ -64,7 +64,7 @@ const (
 	CandidateReport   UseCase = "own_report.view"
 	CandidateExport   UseCase = "own_data.export"
 	CandidateWithdraw UseCase = "invitation.withdraw"
-	CandidateErase    UseCase = "own_data.erase"
+	CandidateErase    UseCase = platform.ActionEraseOwn
 
 	HouseKeep UseCase = "installation.keep"
 )
@@ -105,15 +105,15 @@ func Rules() map[UseCase]Rule {
 		ChangePassword:  {SignedIn: true, Access: Changes},
 		EndSessions:     {SignedIn: true, Access: Changes},
 
-		ReadOrganization:   {Role: reviewer, Access: Reads},
-		ChangeOrganization: {Role: owner, Access: Changes},
-		ListMembers:        {Role: reviewer, Access: Reads},
-		AddMember:          {Role: owner, Access: Changes},
-		ChangeMember:       {Role: owner, Access: Changes},
-		RemoveMember:       {Role: owner, Access: Changes},
-		ListTokens:         {Role: owner, Access: Reads},
-		CreateToken:        {Role: owner, Access: Changes},
-		RevokeToken:        {Role: owner, Access: Changes},
+		ReadOrganization:   {Role: reviewer, Scope: platform.ScopeOrganizationRead, Access: Reads},
+		ChangeOrganization: {Role: owner, Scope: platform.ScopeOrganizationWrite, Access: Changes},
+		ListMembers:        {Role: reviewer, Scope: platform.ScopeOrganizationRead, Access: Reads},
+		AddMember:          {Role: owner, Scope: platform.ScopeOrganizationWrite, Access: Changes},
+		ChangeMember:       {Role: owner, Scope: platform.ScopeOrganizationWrite, Access: Changes},
+		RemoveMember:       {Role: owner, Scope: platform.ScopeOrganizationWrite, Access: Changes},
+		ListTokens:         {Role: owner, Scope: platform.ScopeTokensWrite, Access: Reads},
+		CreateToken:        {Role: owner, Scope: platform.ScopeTokensWrite, Access: Changes},
+		RevokeToken:        {Role: owner, Scope: platform.ScopeTokensWrite, Access: Changes},
 		ManageEndpoints:    {Role: owner, Scope: platform.ScopeWebhooksWrite, Access: Changes},
 		ListEndpoints:      {Role: owner, Scope: platform.ScopeWebhooksWrite, Access: Reads},
 		ReadAudit:          {Role: owner, Scope: platform.ScopeAuditRead, Access: Reads},
@@ -141,7 +141,7 @@ func Rules() map[UseCase]Rule {
 		Decide:            {Role: reviewer, Scope: platform.ScopeDecisionsWrite, Access: Changes},
 		Undecide:          {Role: reviewer, Scope: platform.ScopeDecisionsWrite, Access: Changes},
 		ReadQueue:         {Role: reviewer, Scope: platform.ScopeQueueRead, Access: Reads},
-		ExportCandidate:   {Role: owner, Access: Views},
+		ExportCandidate:   {Role: owner, Scope: platform.ScopeCandidatesExport, Access: Views},
 		EraseCandidate:    {Role: owner, Scope: platform.ScopeCandidatesErase, Access: Changes},
 
 		CandidateOpen:     {Candidate: true, Access: Saves},

@@ -19,9 +19,10 @@ func who() map[service.UseCase]string {
 	return map[service.UseCase]string{
 		service.SetUpInstallation: "anyone", service.SignInUser: "anyone", service.ResetPassword: "anyone",
 		service.ListMemberships: "signed-in", service.ChangePassword: "signed-in", service.EndSessions: "signed-in",
-		service.ReadOrganization: "reviewer", service.ChangeOrganization: "owner",
-		service.ListMembers: "reviewer", service.AddMember: "owner", service.ChangeMember: "owner", service.RemoveMember: "owner",
-		service.ListTokens: "owner", service.CreateToken: "owner", service.RevokeToken: "owner",
+		service.ReadOrganization: "reviewer organization:read", service.ChangeOrganization: "owner organization:write",
+		service.ListMembers: "reviewer organization:read", service.AddMember: "owner organization:write",
+		service.ChangeMember: "owner organization:write", service.RemoveMember: "owner organization:write",
+		service.ListTokens: "owner tokens:write", service.CreateToken: "owner tokens:write", service.RevokeToken: "owner tokens:write",
 		service.ManageEndpoints: "owner webhooks:write", service.ListEndpoints: "owner webhooks:write", service.ReadAudit: "owner audit:read",
 		service.ReadAssessments: "reviewer assessments:read", service.CreateAssessment: "author assessments:write",
 		service.ChangeAssessment: "author assessments:write", service.ArchiveAssessment: "author assessments:write",
@@ -33,7 +34,7 @@ func who() map[service.UseCase]string {
 		service.CompareCandidates: "reviewer results:read", service.ExportResults: "reviewer results:read",
 		service.Regrade: "author decisions:write", service.CancelGrading: "author decisions:write",
 		service.Decide: "reviewer decisions:write", service.Undecide: "reviewer decisions:write", service.ReadQueue: "reviewer queue:read",
-		service.ExportCandidate: "owner", service.EraseCandidate: "owner candidates:erase",
+		service.ExportCandidate: "owner candidates:export", service.EraseCandidate: "owner candidates:erase",
 		service.CandidateOpen: "candidate", service.CandidateLook: "candidate", service.CandidateStart: "candidate",
 		service.CandidateDraft: "candidate", service.CandidateSubmit: "candidate", service.CandidateFinish: "candidate",
 		service.CandidateCancel: "candidate", service.CandidateReport: "candidate", service.CandidateExport: "candidate",
@@ -134,6 +135,9 @@ func calls() []call {
 		{"LookOwn", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.LookOwn(c, a)) }},
 		{"OwnResults", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.OwnResults(c, a)) }},
 		{"Start", service.CandidateStart, false, func(c c, s s, a a, _ x) error { return second(s.Start(c, a, 1, "no")) }},
+		{"OwnTask", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.OwnTask(c, a, "one")) }},
+		{"OwnStarter", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.OwnStarter(c, a, "one")) }},
+		{"OwnDraft", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.OwnDraft(c, a, "one")) }},
 		{"SaveDraft", service.CandidateDraft, false, func(c c, s s, a a, _ x) error { return second(s.SaveDraft(c, a, "one", 0, "")) }},
 		{"Submit", service.CandidateSubmit, false, func(c c, s s, a a, _ x) error {
 			return second(s.Submit(c, a, service.Upload{Body: strings.NewReader("")}))

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/assay-run/assay/challenges"
@@ -51,16 +52,19 @@ type Sealer interface {
 	Open(sealed []byte, purpose string) ([]byte, error)
 }
 
-// Options say what a service works with. All but Queue, SetUpToken, Now, TempDir and Intake are needed.
+// Options say what a service works with. All but ListFolder, Queue, SetUpToken, Now, TempDir and Intake are needed.
 type Options struct {
 	Store *store.Store
 	Blobs Blobs
 	// EraseFolder removes every file whose key begins with a prefix, and tells how many there were.
 	EraseFolder func(ctx context.Context, prefix string) (int, error)
-	Queue       Enqueuer // nil: workers look into the store themselves
-	Challenges  []*challenges.Challenge
-	Passwords   Passwords
-	Sealer      Sealer
+	// ListFolder tells of every file whose key begins with a prefix, and when it was stored, until do fails. Nil: files that no row
+	// names are not looked for.
+	ListFolder func(ctx context.Context, prefix string, do func(key string, at time.Time) error) error
+	Queue      Enqueuer // nil: workers look into the store themselves
+	Challenges []*challenges.Challenge
+	Passwords  Passwords
+	Sealer     Sealer
 	// ResetKey authenticates links that set a password; 32 bytes.
 	ResetKey []byte
 	// SetUpToken must be shown by whoever sets the installation up; empty: whoever comes first may.
@@ -81,6 +85,9 @@ type Service struct {
 	blobs       Blobs
 	queue       Enqueuer
 	eraseFolder func(ctx context.Context, prefix string) (int, error)
+	listFolder  func(ctx context.Context, prefix string, do func(key string, at time.Time) error) error
+	orphans     orphans
+	erased      atomic.Bool // somebody was, and the database's files are to be scrubbed
 	challenges  map[string]*challenges.Challenge
 	passwords   Passwords
 	sealer      Sealer
@@ -124,7 +131,7 @@ func New(o Options) (*Service, error) {
 		byID[c.ID] = c
 	}
 	return &Service{
-		store: o.Store, blobs: o.Blobs, eraseFolder: o.EraseFolder, queue: o.Queue, challenges: byID, passwords: o.Passwords, sealer: o.Sealer,
+		store: o.Store, blobs: o.Blobs, eraseFolder: o.EraseFolder, listFolder: o.ListFolder, queue: o.Queue, challenges: byID, passwords: o.Passwords, sealer: o.Sealer,
 		resetKey: o.ResetKey, setUpToken: o.SetUpToken, now: o.Now, tempDir: o.TempDir, intake: o.Intake,
 		plain: o.PlainEndpoints, arriving: make(chan struct{}, maxArriving), uploads: make(chan struct{}, maxUploads),
 		guard: newGuard(o.Now), standing: standing{age: o.PlaceAge, now: o.Now}, rules: Rules(),

@@ -163,10 +163,14 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// check is the check at the door. A refusal is a value.
+// check is the check at the door. A refusal is a value; it calls the archive as the candidate does.
 func (s *Service) check(ctx context.Context, path string, up Upload) (platform.Intake, error) {
-	sub, err := intake.Open(ctx, path, intake.Options{Name: safeName(up.FileName), Challenge: up.ChallengeID, TempDir: s.tempDir, Limits: s.intake})
+	name := safeName(up.FileName)
+	sub, err := intake.Open(ctx, path, intake.Options{Name: name, Challenge: up.ChallengeID, TempDir: s.tempDir, Limits: s.intake})
 	if refused := (*intake.Error)(nil); errors.As(err, &refused) {
+		if refused.Entry == path {
+			refused.Entry = name
+		}
 		return platform.Intake{Problem: refused.Error()}, nil
 	}
 	if err != nil {

@@ -139,6 +139,7 @@ func TestWhatIntakeRefusesIsALine(t *testing.T) {
 		require.NoError(t, err, name)
 		require.False(t, out.Submission.Intake.Accepted, name)
 		require.NotEmpty(t, out.Submission.Intake.Problem, name)
+		require.NotContains(t, out.Submission.Intake.Problem, "/", "no path of the server's")
 		require.Nil(t, out.Job, name)
 	}
 	require.Empty(t, b.queue.jobs)

@@ -42,7 +42,8 @@ func (s *Store) openSQLite(opts Options) error {
 	if err := file.Close(); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
-	pragmas := []string{"journal_mode(WAL)", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(NORMAL)"}
+	// What is erased is overwritten: SQLite would leave it where it was until the place is used again.
+	pragmas := []string{"journal_mode(WAL)", "busy_timeout(10000)", "foreign_keys(1)", "synchronous(NORMAL)", "secure_delete(1)"}
 	if s.write, err = openFile(opts.Address, url.Values{"_txlock": {"immediate"}, "_pragma": pragmas}); err != nil {
 		return err
 	}
@@ -99,6 +100,7 @@ const (
 	uniqueConstraint
 	foreignConstraint
 	otherConstraint
+	unstorable // a text has a zero byte, or is not UTF-8; PostgreSQL's alone
 )
 
 // broken tells which kind of rule err is about, by the driver's code.
@@ -111,6 +113,8 @@ func broken(err error) constraint {
 			return foreignConstraint
 		case "23502", "23514":
 			return otherConstraint
+		case "22021":
+			return unstorable
 		}
 	}
 	if lite, ok := errors.AsType[*driver.Error](err); ok {

@@ -6,11 +6,17 @@ import (
 	"github.com/assay-run/assay/internal/platform"
 )
 
+// maxRevision is more than anybody saves, and less than what overflows anywhere.
+const maxRevision = 1 << 53
+
 // SaveDraft keeps the state of a candidate's work on one challenge. d.Revision is the revision that it is based on, 0 for
 // the first: when another tab was faster, the error is a Conflict. An attempt that is over takes none.
 func (tx *Tx) SaveDraft(ctx context.Context, org platform.OrgID, d platform.Draft) (platform.Draft, error) {
 	if len(d.Body) > platform.MaxDraftBytes || d.Body != clean(d.Body) {
 		return platform.Draft{}, platform.InvalidField("body", "A draft is text of %d KiB at most.", platform.MaxDraftBytes>>10)
+	}
+	if d.Revision < 0 || d.Revision > maxRevision {
+		return platform.Draft{}, platform.InvalidField("revision", "There is no such revision. Take that of the draft that was read.")
 	}
 	a, err := tx.attempt(ctx, tx.forUpdate(), org, d.AttemptID)
 	if err != nil {

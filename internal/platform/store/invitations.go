@@ -52,6 +52,16 @@ func scanInvitation(r row) (platform.Invitation, error) {
 	return i, r.Scan(invitationFields(&i)...)
 }
 
+// maxInvitationDays is how far away the end of an invitation may be.
+const maxInvitationDays = 366
+
+func (tx *Tx) mayExpire(at time.Time) error {
+	if !at.After(tx.now) || at.After(tx.now.AddDate(0, 0, maxInvitationDays)) {
+		return platform.InvalidField("expiresAt", "An invitation expires in the future, within %d days.", maxInvitationDays)
+	}
+	return nil
+}
+
 // Invite makes invitations: all of them or, when one of the invitees is not valid, none. The results are in the order of
 // the invitees.
 func (tx *Tx) Invite(ctx context.Context, org platform.OrgID, in Invite) ([]InviteResult, error) {
@@ -64,8 +74,9 @@ func (tx *Tx) Invite(ctx context.Context, org platform.OrgID, in Invite) ([]Invi
 		return nil, platform.Errorf(platform.Conflict, "This assessment is in the archive. Take it out to invite to it.")
 	case len(in.Invitees) == 0 || len(in.Invitees) > MaxInvitees:
 		return nil, platform.InvalidField("invitees", "From 1 to %d people can be invited at a time.", MaxInvitees)
-	case !in.ExpiresAt.After(tx.now):
-		return nil, platform.InvalidField("expiresAt", "An invitation must expire in the future.")
+	}
+	if err := tx.mayExpire(in.ExpiresAt); err != nil {
+		return nil, err
 	}
 	for n, i := range in.Invitees {
 		if err := i.Validate(); err != nil {
@@ -176,8 +187,8 @@ func (tx *Tx) RenewInvitation(ctx context.Context, org platform.OrgID, id platfo
 	if i.State != platform.InvitationPending && i.State != platform.InvitationOpened {
 		return platform.Invitation{}, "", platform.Errorf(platform.Conflict, "An invitation that is %s cannot be renewed.", i.State)
 	}
-	if !expires.After(tx.now) {
-		return platform.Invitation{}, "", platform.InvalidField("expiresAt", "An invitation must expire in the future.")
+	if err := tx.mayExpire(expires); err != nil {
+		return platform.Invitation{}, "", err
 	}
 	token := platform.NewToken(platform.InvitationToken)
 	_, err = tx.exec(ctx, `UPDATE invitations SET token_hash = $3, expires_at = $4, erase_after = $4 + (SELECT v.retention_days * 86400000

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"flag"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,56 +15,112 @@ import (
 	"github.com/assay-run/assay/internal/platform/store/storetest"
 )
 
-// fixtureVersion is the version of the schema that the fixture holds data of. It is written once, by go test -run
-// TestFixture -update, before the first migration that comes after it, and never again: it is what users have.
-const fixtureVersion = 1
-
 var update = flag.Bool("update", false, "write the fixture of the newest schema")
 
-func fixturePath() string { return filepath.Join("testdata", "schema-1.json") }
+// fixture is what a database of a version of the schema held that was in use. It is written once, by go test -run TestFixtures
+// -update, before the migration that comes after that version, and never again: it is what users have.
+func fixture(version int64) string {
+	return filepath.Join("testdata", fmt.Sprintf("schema-%d.json", version))
+}
 
-// TestFixture keeps the fixture whole: it has rows in every table of its version.
-func TestFixture(t *testing.T) {
-	if *update {
-		storetest.WriteFixture(storetest.Filled(t, openSQLite), fixturePath())
+// fixtures are the versions that somebody may come from: all but the newest, and the first in any case.
+func fixtures(t *testing.T) (versions []int64) {
+	t.Helper()
+	newest, err := store.NewestSchema()
+	require.NoError(t, err)
+	for v := int64(1); v < max(newest, 2); v++ {
+		require.FileExists(t, fixture(v), "the migration after version %d needs a database of before: see docs/platform-data.md", v)
+		versions = append(versions, v)
 	}
-	path := filepath.Join(t.TempDir(), "assay.db")
-	s, err := store.OpenAt(t.Context(), store.Options{Address: path, Now: time.Now}, fixtureVersion)
+	return versions
+}
+
+// TestFixtures keeps the fixtures whole: each has rows in every table of its version.
+func TestFixtures(t *testing.T) {
+	if *update {
+		newest, err := store.NewestSchema()
+		require.NoError(t, err)
+		storetest.WriteFixture(storetest.Filled(t, openSQLite), fixture(newest))
+	}
+	for _, version := range fixtures(t) {
+		w := ofFixture(t, filepath.Join(t.TempDir(), "assay.db"), version)
+		for table, rows := range storetest.Contents(w) {
+			assert.NotEmpty(t, rows, "version %d: %s", version, table)
+		}
+	}
+}
+
+// ofFixture is a store of a version of the schema with the rows of its fixture.
+func ofFixture(t *testing.T, address string, version int64) *storetest.World {
+	t.Helper()
+	clock := storetest.NewClock(time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC))
+	s, err := store.OpenAt(t.Context(), store.Options{Address: address, Now: clock.Now}, version)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
-	rows := storetest.LoadFixture(&storetest.World{T: t, Store: s}, fixturePath())
-	empty := map[string]bool{"identities": true, "sessions": true, "idempotency_keys": true, "attempt_extensions": true, "attempt_pauses": true}
-	for table, r := range rows {
-		assert.Equal(t, empty[table], len(r) == 0, "%s: %d rows", table, len(r))
-	}
+	current, err := s.Schema(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, version, current)
+	w := &storetest.World{T: t, Store: s, Clock: clock}
+	rows := storetest.LoadFixture(w, fixture(version))
+	w.Org = platform.OrgID(rows["installation"][0]["org_id"].(string))
+	return w
 }
 
 func TestMigrationSQLite(t *testing.T) {
 	t.Parallel()
-	testMigration(t, filepath.Join(t.TempDir(), "assay.db"))
+	for _, version := range fixtures(t) {
+		testMigration(t, filepath.Join(t.TempDir(), "assay.db"), version)
+	}
 }
 
-// testMigration brings a database that was in use at the fixture's version to the newest one, and uses it.
-func testMigration(t *testing.T, address string) {
+// changes are what migrations are meant to change of rows that were there: table.column by the version that does it. What is not
+// named here must come through as it was.
+func changes() map[string]int64 { return map[string]int64{} }
+
+// requireKept checks that rows are as they were, in the columns that they had.
+func requireKept(t *testing.T, version int64, before, after map[string][]storetest.Row) {
+	t.Helper()
+	for table, rows := range before {
+		var was, is []string
+		for i, row := range rows {
+			for column := range row {
+				if changes()[table+"."+column] > version {
+					delete(row, column)
+				}
+			}
+			was = append(was, fmt.Sprint(row))
+			if i < len(after[table]) {
+				kept := storetest.Row{}
+				for column := range row {
+					kept[column] = after[table][i][column]
+				}
+				is = append(is, fmt.Sprint(kept))
+			}
+		}
+		assert.Len(t, after[table], len(rows), "%s has its rows", table)
+		assert.ElementsMatch(t, was, is, "%s is as it was", table)
+	}
+}
+
+// testMigration brings a database that was in use at a version to the newest one, and uses it.
+func testMigration(t *testing.T, address string, version int64) {
 	ctx := t.Context()
-	clock := storetest.NewClock(time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC))
+	old := ofFixture(t, address, version)
+	before := storetest.Contents(old)
+	require.NoError(t, old.Store.Close())
+	clock := old.Clock
 	opts := store.Options{Address: address, Now: clock.Now}
-	old, err := store.OpenAt(ctx, opts, fixtureVersion)
-	require.NoError(t, err)
-	rows := storetest.LoadFixture(&storetest.World{T: t, Store: old}, fixturePath())
-	require.NoError(t, old.Close())
 
 	s, err := store.Open(ctx, opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, s.Close()) })
-	current, newest, err := s.Newest(ctx)
+	current, err := s.Schema(ctx)
+	require.NoError(t, err)
+	newest, err := store.NewestSchema()
 	require.NoError(t, err)
 	assert.Equal(t, newest, current)
-	w := &storetest.World{T: t, Store: s, Clock: clock, Org: platform.OrgID(rows["installation"][0]["org_id"].(string))}
-	after := storetest.Dump(w)
-	for table, before := range rows {
-		assert.Len(t, after[table], len(before), "%s has kept its rows", table)
-	}
+	w := &storetest.World{T: t, Store: s, Clock: clock, Org: old.Org}
+	requireKept(t, version, before, storetest.Contents(w))
 
 	var lists []platform.Assessment
 	w.Do(func(tx *store.Tx) error {

@@ -28,7 +28,9 @@ func openPostgres(t *testing.T, now func() time.Time) *store.Store {
 func TestPostgres(t *testing.T) { storetest.Run(t, openPostgres) }
 
 func TestMigrationPostgres(t *testing.T) {
-	testMigration(t, storetest.Schema(t, os.Getenv("ASSAY_TEST_POSTGRES")))
+	for _, version := range fixtures(t) {
+		testMigration(t, storetest.Schema(t, os.Getenv("ASSAY_TEST_POSTGRES")), version)
+	}
 }
 
 // Servers that start at once on an empty database migrate it once.

@@ -65,6 +65,12 @@ func (tx *Tx) eraseOne(ctx context.Context, i platform.Invitation) error {
 			return failed("list files to erase", err)
 		}
 	}
+	// The keys of requests that the candidate sent, which hold what the sender has chosen.
+	_, err = tx.exec(ctx, `DELETE FROM idempotency_keys WHERE org_id = $1 AND (scope LIKE $2 OR scope LIKE $3)`,
+		i.Org, "submission:"+string(i.ID)+":%", string(platform.ActorCandidate)+":"+string(i.CandidateID)+":%")
+	if err != nil {
+		return failed("erase keys of requests", err)
+	}
 	_, err = tx.exec(ctx, `DELETE FROM invitations WHERE org_id = $1 AND id = $2`, i.Org, i.ID)
 	return failed("erase invitation", err)
 }

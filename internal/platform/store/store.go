@@ -47,7 +47,12 @@ type Store struct {
 }
 
 // Open opens the database and brings its schema to the newest version. The caller closes the store.
-func Open(ctx context.Context, opts Options) (_ *Store, err error) {
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	return open(ctx, opts, func(s *Store) error { return s.dialect.migrate(ctx, s.write) })
+}
+
+// open opens the database and does to its schema what is to be done.
+func open(ctx context.Context, opts Options, schema func(*Store) error) (_ *Store, err error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -74,7 +79,7 @@ func Open(ctx context.Context, opts Options) (_ *Store, err error) {
 		if err := s.write.PingContext(ctx); err != nil {
 			return fmt.Errorf("reach database: %w", err)
 		}
-		return s.dialect.migrate(ctx, s.write)
+		return schema(s)
 	})
 	if err != nil {
 		return nil, err
@@ -109,6 +114,17 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // Databases are the pools, for what brings its own SQL: a job engine, a backup. They are the same on PostgreSQL.
 func (s *Store) Databases() (write, read *sql.DB) { return s.write, s.read }
+
+// Scrub makes what was erased leave the files of SQLite: until then it is in the log of the newest changes. done is false when
+// somebody who reads stood in the way. On PostgreSQL that is for the server's own housekeeping.
+func (s *Store) Scrub(ctx context.Context) (done bool, err error) {
+	if s.dialect == postgres {
+		return true, nil
+	}
+	var busy, pages, moved int
+	err = s.write.QueryRowContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`).Scan(&busy, &pages, &moved)
+	return busy == 0, failed("scrub database", err)
+}
 
 // Postgres says whether the data are in PostgreSQL.
 func (s *Store) Postgres() bool { return s.dialect == postgres }

@@ -25,6 +25,16 @@ func (s *Store) View(ctx context.Context, do func(*Tx) error) error {
 	return s.repeat(ctx, s.read, opts, do)
 }
 
+// Snapshot is View in which all is as it was at its first statement, whatever others write meanwhile. What they write is kept
+// beside until it ends: it is not held for longer than needed. It is not made again.
+func (s *Store) Snapshot(ctx context.Context, do func(*Tx) error) error {
+	var opts *sql.TxOptions
+	if s.dialect == postgres {
+		opts = &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead} // on SQLite every transaction is one
+	}
+	return s.once(ctx, s.read, opts, do)
+}
+
 // How a transaction is begun again.
 const (
 	// maxTxTries is how often one is that the database ends because of another one.

@@ -87,7 +87,7 @@ func (o optionalID) Scan(value any) error {
 
 // found turns "no such row" into a NotFound error about a thing.
 func found(err error, thing string) error {
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) || broken(err) == unstorable { // nothing is called so
 		return platform.Errorf(platform.NotFound, "There is no such %s.", thing)
 	}
 	return failed("read "+thing, err)
@@ -97,6 +97,9 @@ func found(err error, thing string) error {
 func failed(doing string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if broken(err) == unstorable {
+		return platform.Errorf(platform.Invalid, "A text has a zero byte, or is not UTF-8. Send it without.")
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

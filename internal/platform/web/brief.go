@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -17,6 +17,7 @@ import (
 	"github.com/yuin/goldmark/util"
 
 	"github.com/assay-run/assay/challenges"
+	"github.com/assay-run/assay/internal/platform/service"
 )
 
 // briefs makes the briefs of challenges into HTML, each once. A challenge may be somebody's own folder, so nothing in it is
@@ -78,7 +79,7 @@ func (b *briefs) html(c *challenges.Challenge) (template.HTML, error) {
 	if out, ok := b.made[key]; ok {
 		return out, nil
 	}
-	source, err := readBrief(c)
+	source, err := service.Brief(c)
 	if err != nil {
 		return "", err
 	}
@@ -86,19 +87,20 @@ func (b *briefs) html(c *challenges.Challenge) (template.HTML, error) {
 	if err := b.markdown.Convert(source, &made); err != nil {
 		return "", fmt.Errorf("make page of brief %s: %w", c.ID, err)
 	}
-	out := template.HTML(b.policy.SanitizeBytes(made.Bytes())) //nolint:gosec // it was just made safe
+	out := template.HTML(accessible(b.policy.Sanitize(made.String()))) //nolint:gosec // it was just made safe
 	b.made[key] = out
 	return out, nil
 }
 
-// readBrief reads a brief as it was written; empty for a challenge that is not offered any more.
-func readBrief(c *challenges.Challenge) ([]byte, error) {
-	if c.Files == nil {
-		return nil, nil
-	}
-	source, err := fs.ReadFile(c.Files, challenges.Brief)
-	if err != nil {
-		return nil, fmt.Errorf("read brief of %s: %w", c.ID, err)
-	}
-	return source, nil
+var (
+	emptyHead = regexp.MustCompile(`<thead>\s*<tr>\s*(?:<th[^>]*></th>\s*)+</tr>\s*</thead>`)
+	emptyCell = regexp.MustCompile(`<th( [^>]*)?></th>`)
+)
+
+// accessible mends what Markdown cannot say, in HTML that has gone through the policy: a column without a name has no heading, and
+// code that is wider than the page can be scrolled with the keyboard.
+func accessible(html string) string {
+	html = emptyHead.ReplaceAllString(html, "")
+	html = emptyCell.ReplaceAllString(html, "<td$1></td>")
+	return strings.ReplaceAll(html, "<pre>", `<pre tabindex="0">`)
 }

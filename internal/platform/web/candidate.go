@@ -147,13 +147,13 @@ func (s *Web) decide(v *visit) error {
 	return goToWith(v.w, v.r, pages.NoticeDecided, "candidate", v.r.PathValue("invitation"))
 }
 
-// newLink makes a new link. Where mails are sent it goes to the candidate; otherwise it is shown, once.
+// newLink makes a new link and mails it. Where mails go nowhere, or there is no address, it is shown, once.
 func (s *Web) newLink(v *visit) error {
 	id, err := v.id("invitation", platform.KindInvitation)
 	if err != nil {
 		return err
 	}
-	made, err := s.service.ResendInvitation(v.r.Context(), v.actor, id, time.Time{}, s.opts.Mailed)
+	made, err := s.service.ResendInvitation(v.r.Context(), v.actor, id, time.Time{}, true)
 	if err != nil {
 		return err
 	}

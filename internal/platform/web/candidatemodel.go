@@ -193,6 +193,6 @@ func (p person) attemptTimeline(s *Web, add func(pages.TimelineEntry)) {
 		}
 	}
 	for _, d := range t.Decisions {
-		add(pages.TimelineEntry{At: d.At, Key: pages.HappenedDecided, By: p.name(d.DecidedBy), Detail: string(d.Outcome)})
+		add(pages.TimelineEntry{At: d.At, Key: pages.HappenedDecided, By: p.name(d.DecidedBy), Detail: string(d.Outcome), Reason: d.Reason})
 	}
 }

@@ -76,11 +76,11 @@ func (s *share) figure() *pages.Figure {
 	}
 }
 
-// apart says whether the intervals of at least two figures do not touch.
+// apart says whether at least two figures differ by something, and by more than chance: their intervals do not touch.
 func apart(cells []*pages.Figure) bool {
 	for i, a := range cells {
 		for _, b := range cells[:i] {
-			if a != nil && b != nil && (a.Low > b.High || b.Low > a.High) {
+			if a != nil && b != nil && math.Abs(a.Score-b.Score) >= pages.CloseBy && (a.Low > b.High || b.Low > a.High) {
 				return true
 			}
 		}

@@ -70,7 +70,7 @@ func (s *Web) invite(v *visit) error {
 		return again(http.StatusUnprocessableEntity)
 	}
 	made, err := s.service.Invite(v.r.Context(), v.actor, service.NewInvitations{
-		AssessmentID: id, Invitees: []platform.Invitee{invitee}, ByMail: s.opts.Mailed,
+		AssessmentID: id, Invitees: []platform.Invitee{invitee}, ByMail: true,
 	})
 	if err == nil && len(made) == 1 && made[0].Outcome == store.AlreadyInvited {
 		err = platform.InvalidField("email", "This candidate was invited already. A new link can be made on the candidate's page.")
@@ -115,7 +115,7 @@ func (s *Web) inviteList(v *visit) error {
 	list, err := filePart(v.r, "csv")
 	var made []store.InviteResult
 	if err == nil {
-		made, err = s.service.InviteList(v.r.Context(), v.actor, service.NewInvitations{AssessmentID: id, ByMail: s.opts.Mailed}, list)
+		made, err = s.service.InviteList(v.r.Context(), v.actor, service.NewInvitations{AssessmentID: id, ByMail: true}, list)
 	}
 	if lines := (*service.ListError)(nil); errors.As(err, &lines) {
 		return s.invitePage(v, id, http.StatusUnprocessableEntity, func(m *pages.Invite) {

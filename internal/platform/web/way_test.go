@@ -42,6 +42,11 @@ func TestTheWholeWay(t *testing.T) {
 	page = ann.fill(page, "/draft", "body", "I would spill to disk.").ok(t)
 	require.Contains(t, page.body, "I would spill to disk.")
 
+	refused := ann.handIn(task, platform.DryRun, "no archive")
+	require.Equal(t, http.StatusUnprocessableEntity, refused.status)
+	require.Contains(t, refused.body, "neither a directory nor an archive")
+	require.NotContains(t, refused.body, "assay-upload-", "where it lies on the server is nobody's business")
+
 	page = ann.handIn(task, platform.DryRun, archive(t, "try")).ok(t)
 	require.Equal(t, task+"?done=handedin", page.path)
 	require.Contains(t, page.body, "/cancel")
@@ -82,7 +87,7 @@ func (b *bench) review(team *browser, assessment string) {
 	require.Len(t, attempts, 2)
 	compared := team.get(assessment + "/compare?attempt=" + attempts[0][1] + "&attempt=" + attempts[1][1]).ok(t)
 	require.Contains(t, compared.body, "The loop stays free")
-	require.Contains(t, compared.body, "event-loop")
+	require.Contains(t, compared.body, "event loop")
 	require.Contains(t, compared.body, "Clear difference")
 
 	candidate := regexp.MustCompile(`/candidates/inv_[0-9a-z]+`).FindString(list.body)
@@ -142,6 +147,9 @@ func TestDownloads(t *testing.T) {
 	require.NotContains(t, page.body, "javascript:")
 	require.NotContains(t, page.body, "onclick")
 	require.Contains(t, page.body, `<a href="https://example.org/x" rel="nofollow noreferrer">a link</a>`)
+	require.Contains(t, page.body, `<pre tabindex="0"><code>node main.mjs`)
+	require.Regexp(t, `<th align="right">a</th>\s*<td></td>`, page.body, "a column without a name has no heading")
+	require.Equal(t, 1, strings.Count(page.body, "<thead>"), "nor has a table of such")
 	brief := c.get(base + "/work/one/brief").ok(t)
 	require.Contains(t, brief.body, "# The first challenge")
 	require.Contains(t, brief.header.Get("Content-Disposition"), "attachment")
@@ -205,6 +213,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		if tt.field != "" {
 			require.Contains(t, got.body, `href="#f-`+tt.field+`"`, tt.name)
 		}
+		require.NotContains(t, got.body, "assay-upload-", "%s: where files are on the server is nobody's business", tt.name)
 	}
 	require.Equal(t, http.StatusUnprocessableEntity, c.post(task+"/submissions", nil).status, "a form without files")
 	require.Equal(t, task, c.get(task+"/submissions").path, "whoever loads the page again is led back")

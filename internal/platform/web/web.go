@@ -30,7 +30,8 @@ type Options struct {
 	HTTP httpbase.Options
 	// URL is the address under which people reach the server, without a slash at its end.
 	URL string
-	// Mailed says that a mail server delivers invitations. Otherwise links are shown, to be handed over.
+	// Mailed says that a mail server delivers what is mailed. Otherwise mails lie in a folder of the operator's, and links are
+	// to be handed over.
 	Mailed bool
 	// NeedsCode says that setting up asks for the code in the server's log.
 	NeedsCode bool
@@ -241,7 +242,7 @@ func (s *Web) notAllowed(w http.ResponseWriter, r *http.Request, p place) {
 		allowed = append(allowed, http.MethodPost)
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	s.problem(w, r, httpbase.Problem{Status: http.StatusMethodNotAllowed, RequestID: httpbase.RequestID(r.Context())})
+	s.problem(w, r, httpbase.Problem{Problem: platform.Problem{Status: http.StatusMethodNotAllowed, RequestID: httpbase.RequestID(r.Context())}})
 }
 
 // withSession loads the session of a request; what candidates and programs ask for has none.

@@ -69,9 +69,9 @@ const (
 )
 
 // newClient makes a client that follows no redirect, uses no proxy, and looks at each address when it is dialled: what a
-// name meant when somebody asked before does not count.
-func newClient(allowed []netip.Prefix, trust *tls.Config) *http.Client {
-	dialer := &net.Dialer{Timeout: connectTime, ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
+// name meant when somebody asked before does not count. names finds addresses; nil: as the system does.
+func newClient(allowed []netip.Prefix, trust *tls.Config, names *net.Resolver) *http.Client {
+	dialer := &net.Dialer{Timeout: connectTime, Resolver: names, ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil || network != "tcp4" && network != "tcp6" {
 			return fmt.Errorf("dial %s: %w", network, errInside)

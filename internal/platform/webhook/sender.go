@@ -87,7 +87,7 @@ func NewSender(o Options) (*Sender, error) {
 		trust = o.TLS.Clone()
 		trust.MinVersion = max(trust.MinVersion, tls.VersionTLS12)
 	}
-	return &Sender{opts: o, client: newClient(o.Allowed, trust)}, nil
+	return &Sender{opts: o, client: newClient(o.Allowed, trust, nil)}, nil
 }
 
 // Run sends until ctx is done, and returns when what was under way has ended. What fails is logged and tried again.

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/seal"
@@ -360,6 +362,103 @@ func TestNothingIsSentInside(t *testing.T) {
 		r.tx(func(tx *store.Tx) error { return tx.EnableEndpoint(t.Context(), r.org, endpoint, false) })
 	}
 	require.Empty(t, r.hits())
+}
+
+// names is a server of names that a test answers for.
+type names struct {
+	mu      sync.Mutex
+	answers [][]netip.Addr // the newest stays
+}
+
+// now takes the next answer, and keeps the last.
+func (n *names) now() []netip.Addr {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := n.answers[0]
+	if len(n.answers) > 1 {
+		n.answers = n.answers[1:]
+	}
+	return out
+}
+
+// resolver asks it alone.
+func (n *names) resolver(t *testing.T) *net.Resolver {
+	t.Helper()
+	socket, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	t.Cleanup(func() { require.NoError(t, socket.Close()); <-done })
+	go func() {
+		defer close(done)
+		buffer := make([]byte, 1500)
+		for {
+			read, from, err := socket.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			if answer := n.answer(buffer[:read]); answer != nil {
+				_, _ = socket.WriteTo(answer, from)
+			}
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "udp4", socket.LocalAddr().String())
+	}}
+}
+
+func (n *names) answer(query []byte) []byte {
+	var m dnsmessage.Message
+	if err := m.Unpack(query); err != nil || len(m.Questions) != 1 {
+		return nil
+	}
+	m.Response, m.Authoritative, m.Additionals = true, true, nil
+	q := m.Questions[0]
+	if q.Type == dnsmessage.TypeA {
+		for _, a := range n.now() {
+			m.Answers = append(m.Answers, dnsmessage.Resource{
+				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}, Body: &dnsmessage.AResource{A: a.As4()},
+			})
+		}
+	}
+	out, err := m.Pack()
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// A name that means something else by the time when it is dialled leads nowhere, each time anew.
+func TestANameThatIsTurnedInside(t *testing.T) {
+	outside, inside := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")
+	r := newRig(t, func(o *Options) { o.Allowed = []netip.Prefix{netip.PrefixFrom(outside, 32)} }) // it stands for the world
+	at, err := url.Parse(r.server.URL)
+	require.NoError(t, err)
+	n := &names{answers: [][]netip.Addr{{outside}, {inside}}}
+	r.client = newClient(r.opts.Allowed, r.opts.TLS, n.resolver(t))
+	endpoint := r.endpoint("https://example.com:" + at.Port() + "/hook")
+	r.emit()
+	require.Equal(t, 1, r.deliver())
+	first := r.log(endpoint)[0]
+	require.Equal(t, platform.SendDone, first.State, first.LastError)
+	r.emit()
+	require.Equal(t, 1, r.deliver())
+	d := r.log(endpoint)[0]
+	if d.ID == first.ID { // the clock stands, so either may be the newer one
+		d = r.log(endpoint)[1]
+	}
+	require.Equal(t, []any{platform.SendPending, 0}, []any{d.State, d.LastStatus})
+	require.Equal(t, "The address leads into a network that nothing is sent to. Use a public one.", d.LastError)
+	require.Len(t, r.hits(), 1)
+
+	// Of several addresses only those are dialled that may be.
+	n.mu.Lock()
+	n.answers = [][]netip.Addr{{inside, outside}}
+	n.mu.Unlock()
+	r.pass(time.Hour)
+	require.Equal(t, 1, r.deliver())
+	require.Equal(t, platform.SendDone, r.log(endpoint)[0].State)
+	require.Len(t, r.hits(), 2)
 }
 
 func TestPlainAddressesAreRefused(t *testing.T) {

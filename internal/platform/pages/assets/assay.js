@@ -3,10 +3,10 @@
 
 // Times in the reader's own zone.
 function localTimes(root) {
-  const styles = {
-    minute: { dateStyle: 'medium', timeStyle: 'short' },
-    day: { dateStyle: 'long' },
-  };
+  const minute = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' };
+  const day = { day: 'numeric', month: 'long' };
+  const year = { year: 'numeric' };
+  const styles = { minute, yearminute: { ...minute, ...year }, second: { ...minute, ...year, second: '2-digit' }, day, yearday: { ...day, ...year } };
   for (const el of root.querySelectorAll('time[data-local]')) {
     const at = new Date(el.dateTime);
     el.title = el.textContent;
@@ -33,7 +33,6 @@ function copyButtons(root) {
 }
 
 // The clock goes by the server's time: what counts is how long ago the page was made, not what this machine's clock says.
-const loaded = performance.now();
 const warnings = [30, 10, 5, 1]; // minutes
 let warned = Infinity;
 
@@ -41,8 +40,8 @@ function tick() {
   const clock = document.querySelector('[data-clock]');
   if (!clock) return;
   const d = clock.dataset;
-  const since = Number(d.since ?? loaded);
-  const left = Math.max(0, Number(d.ends) - Number(d.now) - (performance.now() - since));
+  d.since ??= performance.now();
+  const left = Math.max(0, Number(d.ends) - Number(d.now) - (performance.now() - Number(d.since)));
   const seconds = Math.ceil(left / 1000);
   const h = Math.floor(seconds / 3600);
   const m = Math.floor(seconds / 60) % 60;
@@ -59,16 +58,24 @@ function tick() {
   warned = due;
 }
 
-// News from the server: "changed" asks for the parts of the page that may be out of date, "clock" carries a new end.
+// What may be out of date is asked for again. Where the page itself is over, its successor is shown.
+async function look() {
+  const page = await fetch(location.pathname, { method: 'HEAD' });
+  if (page.redirected) location.assign(page.url);
+  else if (page.status === 410) location.reload();
+  else document.body.dispatchEvent(new CustomEvent('assay:changed'));
+}
+
+// News from the server: "changed" says no more than that, "clock" carries a new end.
 function listen() {
   const el = document.querySelector('[data-events]');
   if (!el || !window.EventSource) return;
   const source = new EventSource(el.dataset.events);
-  source.addEventListener('changed', () => document.body.dispatchEvent(new CustomEvent('assay:changed')));
+  source.addEventListener('changed', look);
   source.addEventListener('clock', (e) => {
     const news = JSON.parse(e.data);
     const clock = document.querySelector('[data-clock]');
-    if (!clock) return location.reload();
+    if (!clock) return; // where it stands; that it runs again is a change
     Object.assign(clock.dataset, { ends: news.ends, now: news.now, since: performance.now() });
     const end = clock.querySelector('time');
     end.dateTime = new Date(news.ends).toISOString();
@@ -134,6 +141,44 @@ function uploads() {
   }
 }
 
+// A list's filter is folded on a small screen, unless something is filtered for. On a large one it is open.
+function folds() {
+  const small = matchMedia('(max-width: 760px)');
+  const fold = () => {
+    for (const el of document.querySelectorAll('details[data-fold]')) el.open = !small.matches || 'keep' in el.dataset;
+  };
+  small.addEventListener('change', fold);
+  fold();
+}
+
+// A time that is asked for in UTC is shown in the reader's zone as well.
+function utcFields() {
+  for (const el of document.querySelectorAll('[data-local-of]')) {
+    const input = document.getElementById(el.dataset.localOf);
+    const show = () => {
+      const at = new Date(`${input.value}Z`);
+      el.hidden = Number.isNaN(at.getTime()) || at.getTimezoneOffset() === 0;
+      if (!el.hidden) el.textContent = `${el.dataset.words} ${new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'long', timeStyle: 'short' }).format(at)}`;
+    };
+    input.addEventListener('input', show);
+    show();
+  }
+}
+
+// How many challenges are chosen, and how long they take together.
+function sums() {
+  for (const el of document.querySelectorAll('[data-sum]')) {
+    const boxes = [...el.closest('fieldset').querySelectorAll('input[data-minutes]')];
+    const show = () => {
+      const chosen = boxes.filter((b) => b.checked);
+      const minutes = chosen.reduce((sum, b) => sum + Number(b.dataset.minutes), 0);
+      el.textContent = chosen.length === 0 ? '' : el.dataset.sum.replace('#n', chosen.length).replace('#m', minutes);
+    };
+    for (const b of boxes) b.addEventListener('change', show);
+    show();
+  }
+}
+
 function start(root) {
   localTimes(root);
   copyButtons(root);
@@ -143,12 +188,21 @@ function start(root) {
   if (root !== document) window.htmx?.process(root);
 }
 
+// An answer that lacks what was asked for, such as an error, takes nothing away from the page.
+document.addEventListener('htmx:before:swap', (e) => {
+  const { select, text } = e.detail.ctx;
+  if (select && !new DOMParser().parseFromString(text, 'text/html').querySelector(select)) e.preventDefault();
+});
+
 // The list of candidates refreshes itself, but not under somebody who is choosing.
 document.addEventListener('htmx:before:request', (e) => {
   if (e.target.id === 'list' && e.target.querySelector(':checked')) e.preventDefault();
 });
 
+folds();
+utcFields();
+sums();
 start(document);
 listen();
 setInterval(tick, 1000);
-document.addEventListener('htmx:after:swap', () => { localTimes(document); copyButtons(document); });
+document.addEventListener('htmx:after:swap', () => { localTimes(document); copyButtons(document); tick(); });

@@ -93,8 +93,13 @@ func dumpTable(w *World, tx *store.Tx, table string) ([]Row, error) {
 		}
 		out = append(out, line)
 	}
-	slices.SortFunc(out, func(a, b Row) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	sortRows(out)
 	return out, rows.Err()
+}
+
+// sortRows sorts rows by what is in them.
+func sortRows(rows []Row) {
+	slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 }
 
 // mentions are the places where a text occurs in what is stored, as "table.column".

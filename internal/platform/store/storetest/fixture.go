@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,10 +30,10 @@ type FixtureTable struct {
 
 const bytesMark = "base64:"
 
-// Filled makes a store with two organisations and one of everything.
+// Filled makes a store with two organisations and one of everything: there is a row in every table.
 func Filled(t *testing.T, open Open) *World {
 	w := NewWorld(t, open)
-	fill(w)
+	fillRest(w, fill(w))
 	fill(w.Second("second"))
 	w.Do(func(tx *store.Tx) error {
 		return tx.SystemSeen(w.ctx(), platform.Worker{ID: "wrk_1", Name: "grader-1", Slots: 2})
@@ -40,6 +41,56 @@ func Filled(t *testing.T, open Open) *World {
 	gone := w.Graded(w.Assessment(one()), "gone", 66)
 	w.Do(func(tx *store.Tx) error { return tx.EraseCandidate(w.ctx(), w.Org, gone.CandidateID) })
 	return w
+}
+
+// fillRest makes rows that other tests have no use for.
+func fillRest(w *World, b belongings) {
+	w.T.Helper()
+	w.Do(func(tx *store.Tx) error {
+		if err := tx.LinkIdentity(w.ctx(), platform.Identity{Issuer: "https://id.example.org", Subject: "rita", UserID: b.user}); err != nil {
+			return err
+		}
+		if _, err := tx.ExtendAttempt(w.ctx(), w.Org, b.working, platform.Extension{By: 10 * time.Minute, Reason: "a fire alarm", GrantedBy: w.Owner}); err != nil {
+			return err
+		}
+		if _, err := tx.CreditPause(w.ctx(), w.Org, b.working, tx.Now().Add(-time.Minute), tx.Now(), "The engine was down."); err != nil {
+			return err
+		}
+		if _, err := tx.Once(w.ctx(), w.Org, "tok_1 POST /invitations", "key", "hash"); err != nil {
+			return err
+		}
+		return tx.Remember(w.ctx(), w.Org, "tok_1 POST /invitations", "key", platform.Stored{Status: 201, Body: []byte{'{', 0, 0xff, '}'}})
+	})
+	require.NoError(w.T, w.Store.Sessions().Commit("token", []byte{0, 1, 2}, w.Clock.Now().Add(time.Hour)))
+}
+
+// Contents are all rows of a store of any version of the schema, by table, as the database itself tells them.
+func Contents(w *World) map[string][]Row {
+	w.T.Helper()
+	out := map[string][]Row{}
+	require.NoError(w.T, w.Store.Snapshot(w.ctx(), func(tx *store.Tx) error {
+		tables, err := tx.SystemTables(w.ctx())
+		if err != nil {
+			return err
+		}
+		for _, t := range tables {
+			out[t.Name] = []Row{}
+			err := tx.SystemRows(w.ctx(), t, func(values []any) error {
+				line := Row{}
+				for i, c := range t.Columns {
+					line[c.Name] = values[i]
+				}
+				out[t.Name] = append(out[t.Name], line)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			sortRows(out[t.Name])
+		}
+		return nil
+	}))
+	return out
 }
 
 // WriteFixture writes all that a store holds.

@@ -15,15 +15,9 @@ import (
 	"github.com/assay-run/assay/internal/platform"
 )
 
-// Problem is an error as RFC 9457 has it, with a code that programs can rely on.
+// Problem is an error on its way to the other side.
 type Problem struct {
-	Type      string        `json:"type"`
-	Title     string        `json:"title"`
-	Status    int           `json:"status"`
-	Detail    string        `json:"detail"`
-	Code      platform.Code `json:"code"`
-	Field     string        `json:"field,omitempty"`
-	RequestID string        `json:"requestId,omitempty"`
+	platform.Problem
 	// RetryAfter is sent as a header.
 	RetryAfter time.Duration `json:"-"`
 }
@@ -55,12 +49,14 @@ func ProblemOf(r *http.Request, err error) Problem { return problemOf(r.Context(
 
 func problemOf(ctx context.Context, err error) Problem {
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return Problem{
+		return Problem{Problem: platform.Problem{
 			Type: "about:blank", Title: http.StatusText(http.StatusRequestEntityTooLarge), Status: http.StatusRequestEntityTooLarge,
 			Detail: fmt.Sprintf("The request may have %d bytes at most.", tooLarge.Limit), Code: platform.Invalid, RequestID: RequestID(ctx),
-		}
+		}}
 	}
-	p := Problem{Type: "about:blank", Code: platform.ErrorCode(err), Detail: platform.ErrorMessage(err), RequestID: RequestID(ctx)}
+	p := Problem{Problem: platform.Problem{
+		Type: "about:blank", Code: platform.ErrorCode(err), Detail: platform.ErrorMessage(err), RequestID: RequestID(ctx),
+	}}
 	if p.Code == platform.Internal { // also an Error with this code holds what is for the log
 		p.Detail = platform.ErrorMessage(errors.New("internal"))
 	}

@@ -10,7 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/assay-run/assay/internal/evidence"
+	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/grader"
 	"github.com/assay-run/assay/internal/platform/worker"
 )
 
@@ -28,6 +31,10 @@ type Step struct {
 	Panic   string
 	// Score decides the verdict; 60 passes.
 	Score float64
+	// Report and Evidence are what it writes, as a grading of the task's challenge, and the verdict is the report's. Nil: it
+	// writes files that nobody can read, and the verdict is Score's.
+	Report   *grading.Report
+	Evidence *evidence.Grading
 }
 
 // ErrTold is what a grading returns that was told to end.
@@ -69,6 +76,9 @@ func (g *Grader) Grade(ctx context.Context, t worker.Task) (worker.Outcome, erro
 	case step.Invalid != "":
 		return worker.Outcome{Invalid: step.Invalid}, nil
 	}
+	if step.Report != nil {
+		return reported(t, step.Report, step.Evidence)
+	}
 	return outcome(t, step.Score)
 }
 
@@ -93,6 +103,18 @@ func (s Step) wait(ctx context.Context) error {
 	case <-told:
 		return ErrTold
 	}
+}
+
+// reported writes a report, as far as it names what was graded that of the task.
+func reported(t worker.Task, r *grading.Report, ev *evidence.Grading) (worker.Outcome, error) {
+	r.Challenge.ID, r.Challenge.Version, r.Mode = t.ChallengeID, t.ChallengeVersion, t.Mode
+	r.Submission.Digest = t.Digest
+	if err := grading.WriteFiles(t.Dir, ev, r); err != nil {
+		return worker.Outcome{}, err
+	}
+	return worker.Outcome{
+		Result: grader.ResultOf(r), Report: filepath.Join(t.Dir, grading.ReportFile), Evidence: filepath.Join(t.Dir, grading.EvidenceFile),
+	}, nil
 }
 
 // outcome writes the files of a verdict.
