@@ -122,7 +122,7 @@ func (p *person) candidate(ctx context.Context, w working, n int, archive []byte
 		return
 	}
 	page := "/my/" + string(w.invitation) + "/work/" + challenge
-	handIn := begun.Add(p.Length/10 + rand.N(p.Length/2)) // #nosec G404 -- no secret
+	handIn := due.Add(p.Length/10 + rand.N(p.Length/2)) // #nosec G404 -- no secret
 	var stream sync.WaitGroup
 	defer stream.Wait()
 	streams := n < p.Streams
