@@ -91,6 +91,7 @@ docs/measurement.md says how each is made and what the figures mean.`,
 	f.StringVar(&opts.size, "size", "", "overhead: size of the log that is worked through (default 512MiB, 128MiB with --quick)")
 	f.Float64Var(&opts.hz, "hz", 100, "stalls: beats a second; gradings use 100")
 	f.StringVar(&opts.tools, "tools", "", "load: folder into which npm has installed autocannon")
+	c.AddCommand(a.queueBenchCommand(), a.platformBenchCommand())
 	return c
 }
 

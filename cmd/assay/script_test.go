@@ -12,6 +12,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(serverEnv) != "" { // see TestServeIsKilled
+		os.Exit(scriptedServer())
+	}
+	if len(os.Args) > 1 && os.Args[1] == "bench" { // a bench starts itself as worker and as server
+		os.Exit(run(context.Background(), os.Args[1:], os.LookupEnv, stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	}
 	testscript.Main(m, map[string]func(){
 		"assay": func() {
 			os.Exit(run(context.Background(), os.Args[1:], os.LookupEnv, stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))

@@ -104,7 +104,7 @@ func (p *platformParts) openService() error {
 		ListFolder: func(ctx context.Context, prefix string, do func(string, time.Time) error) error {
 			return p.data.blobs.Walk(ctx, prefix, func(i blob.Info) error { return do(i.Key, i.At) })
 		},
-		SetUpToken: p.set.SetUpCode, TempDir: p.set.uploads(), PlainEndpoints: p.set.WebhookPlain,
+		SetUpToken: p.set.SetUpCode, TempDir: p.set.uploads(), PlainEndpoints: p.set.WebhookPlain, PlaceAge: time.Second,
 	})
 	return err
 }

@@ -24,6 +24,7 @@ type storage struct {
 	database string         // file of SQLite, or postgres://…
 	blobs    string         // a folder, or s3://BUCKET/PREFIX
 	bucket   blob.S3Options // of object storage; without a bucket files are in the folder
+	conns    int            // to the database at most; 0: as many as a server needs
 }
 
 // flags adds the flags that name it.
@@ -157,7 +158,7 @@ func (s *storage) open(ctx context.Context, a *app) (_ *openStorage, err error) 
 			return nil, err
 		}
 	}
-	if d.store, err = store.Open(ctx, store.Options{Address: s.database}); err != nil {
+	if d.store, err = store.Open(ctx, store.Options{Address: s.database, MaxConns: s.conns}); err != nil {
 		next := "See that the database runs, and that --database or ASSAY_DATABASE names it."
 		if strings.Contains(err.Error(), "disk is full") { // SQLite's words; it has no error number of the system
 			next = "Make room on the disk of --data, or choose another folder."

@@ -114,6 +114,7 @@ func (a *app) worker(ctx context.Context, opts workerOptions) (err error) {
 		return err
 	}
 	a.warnOfServices(ctx, log, all)
+	opts.conns = worker.Connections(opts.slots)
 	d, err := opts.open(ctx, a)
 	if err != nil {
 		return err

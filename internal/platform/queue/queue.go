@@ -72,7 +72,7 @@ func Open(ctx context.Context, opts Options) (*Queue, error) {
 		}
 	}
 	q := &Queue{opts: opts}
-	if err := q.migrate(ctx); err != nil {
+	if err := opts.Store.Patiently(ctx, func() error { return q.migrate(ctx) }); err != nil {
 		return nil, err
 	}
 	var err error
@@ -97,6 +97,14 @@ func (q *Queue) driver() riverdriver.Driver[*sql.Tx] {
 const migrationLock = 0x6173736179 // "assay"
 
 func (q *Queue) migrate(ctx context.Context) (err error) {
+	migrator, err := rivermigrate.New(q.driver(), &rivermigrate.Config{Logger: q.opts.Log})
+	if err != nil {
+		return fmt.Errorf("read migrations of the queue: %w", err)
+	}
+	// Mostly there is nothing to do, and many workers that start at once need not wait for each other.
+	if found, err := migrator.Validate(ctx); err == nil && found.OK {
+		return nil
+	}
 	if q.opts.Store.Postgres() {
 		db, _ := q.opts.Store.Databases()
 		conn, err := db.Conn(ctx)
@@ -113,10 +121,6 @@ func (q *Queue) migrate(ctx context.Context) (err error) {
 				err = errors.Join(err, fmt.Errorf("let other migrations of the queue go on: %w", unlock))
 			}
 		}()
-	}
-	migrator, err := rivermigrate.New(q.driver(), &rivermigrate.Config{Logger: q.opts.Log})
-	if err != nil {
-		return fmt.Errorf("read migrations of the queue: %w", err)
 	}
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return fmt.Errorf("migrate queue: %w", err)
@@ -202,7 +206,7 @@ func (q *Queue) Deliver(ctx context.Context, slots int, turn func() error) error
 		return fmt.Errorf("make deliverer: %w", err)
 	}
 	// River stops what runs when the context of Start ends; a drain does not.
-	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+	if err := q.opts.Store.Patiently(ctx, func() error { return client.Start(context.WithoutCancel(ctx)) }); err != nil {
 		return fmt.Errorf("start deliverer: %w", err)
 	}
 	<-ctx.Done()

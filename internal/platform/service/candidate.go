@@ -114,11 +114,9 @@ func (s *Service) ownAttempt(ctx context.Context, w *work, out *Own) error {
 		return err
 	}
 	for _, j := range jobs.Items {
-		g := OwnGrading{Place: store.Place{State: j.State}}
-		if j.State.Waiting() {
-			if g.Place, err = w.Place(ctx, w.org, j.ID); err != nil {
-				return err
-			}
+		g := OwnGrading{}
+		if g.Place, err = s.place(ctx, w, j); err != nil {
+			return err
 		}
 		g.Job = forCandidate(j)
 		g.Place.Why = g.Job.Why

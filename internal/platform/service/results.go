@@ -39,12 +39,12 @@ func (s *Service) Attempt(ctx context.Context, a Actor, id platform.ID) (Attempt
 		if out.Decisions, err = w.Decisions(ctx, w.org, id); err != nil {
 			return out, err
 		}
-		return out, w.work(ctx, &out)
+		return out, s.work(ctx, w, &out)
 	})
 }
 
 // work reads what was handed in.
-func (w *work) work(ctx context.Context, out *AttemptView) error {
+func (s *Service) work(ctx context.Context, w *work, out *AttemptView) error {
 	most := platform.Page{Limit: platform.MaxPage}
 	handed, err := w.Submissions(ctx, w.org, out.Attempt.ID, most)
 	if err != nil {
@@ -60,7 +60,7 @@ func (w *work) work(ctx context.Context, out *AttemptView) error {
 	}
 	out.Submissions, out.Results = handed.Items, results.Items
 	for _, j := range jobs.Items {
-		place, err := w.Place(ctx, w.org, j.ID)
+		place, err := s.place(ctx, w, j)
 		if err != nil {
 			return err
 		}

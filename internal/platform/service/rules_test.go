@@ -131,6 +131,7 @@ func calls() []call {
 		{"ExportCandidate", service.ExportCandidate, true, func(c c, s s, a a, x x) error { return s.ExportCandidate(c, a, x.candidate, io.Discard) }},
 		{"EraseCandidate", service.EraseCandidate, true, func(c c, s s, a a, x x) error { return s.EraseCandidate(c, a, x.candidate) }},
 		{"OpenOwn", service.CandidateOpen, false, func(c c, s s, a a, _ x) error { return second(s.OpenOwn(c, a)) }},
+		{"OwnPulse", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.OwnPulse(c, a)) }},
 		{"LookOwn", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.LookOwn(c, a)) }},
 		{"OwnResults", service.CandidateLook, false, func(c c, s s, a a, _ x) error { return second(s.OwnResults(c, a)) }},
 		{"Start", service.CandidateStart, false, func(c c, s s, a a, _ x) error { return second(s.Start(c, a, 1, "no")) }},

@@ -72,6 +72,9 @@ type Options struct {
 	Now        func() time.Time
 	TempDir    string        // for uploads while they are checked
 	Intake     intake.Limits // DefaultLimits unless set
+	// PlaceAge is how old may be what people are told of their place in the queue. Who is told a moment after somebody else then costs
+	// the database nothing. Zero: it is read for each.
+	PlaceAge time.Duration
 	// PlainEndpoints lets webhooks go to addresses that begin with http://.
 	PlainEndpoints bool
 }
@@ -94,14 +97,20 @@ type Service struct {
 	tempDir     string
 	intake      intake.Limits
 	plain       bool // webhooks may go to http://
-	// uploads bounds the uploads that are checked at a time.
-	uploads chan struct{}
-	guard   *guard
-	rules   map[UseCase]Rule
+	// arriving bounds the uploads that arrive at a time, and uploads those that are checked.
+	arriving, uploads chan struct{}
+	guard             *guard
+	// standing is of the queue.
+	standing standing
+	rules    map[UseCase]Rule
 }
 
-// maxUploads bounds the disk and the work of uploads; whoever comes meanwhile waits.
-const maxUploads = 4
+// maxArriving bounds the disk that uploads take while they arrive, maxUploads the disk and the work of those that are checked. Whoever
+// comes meanwhile waits.
+const (
+	maxArriving = 16 // 256 MiB each at most, unless intake says otherwise
+	maxUploads  = 4
+)
 
 // New makes a service.
 func New(o Options) (*Service, error) {
@@ -124,8 +133,8 @@ func New(o Options) (*Service, error) {
 	return &Service{
 		store: o.Store, blobs: o.Blobs, eraseFolder: o.EraseFolder, listFolder: o.ListFolder, queue: o.Queue, challenges: byID, passwords: o.Passwords, sealer: o.Sealer,
 		resetKey: o.ResetKey, setUpToken: o.SetUpToken, now: o.Now, tempDir: o.TempDir, intake: o.Intake,
-		plain: o.PlainEndpoints, uploads: make(chan struct{}, maxUploads),
-		guard: newGuard(o.Now), rules: Rules(),
+		plain: o.PlainEndpoints, arriving: make(chan struct{}, maxArriving), uploads: make(chan struct{}, maxUploads),
+		guard: newGuard(o.Now), standing: standing{age: o.PlaceAge, now: o.Now}, rules: Rules(),
 	}, nil
 }
 

@@ -155,13 +155,13 @@ func (q *queue) Enqueue(_ context.Context, _ *sql.Tx, j platform.Job) error {
 	return nil
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T, change ...func(*service.Options)) *bench {
 	t.Helper()
-	return newBenchWith(t, "")
+	return newBenchWith(t, "", change...)
 }
 
 // newBenchWith makes one that is set up with a token.
-func newBenchWith(t *testing.T, setUpToken string) *bench {
+func newBenchWith(t *testing.T, setUpToken string, change ...func(*service.Options)) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, blobs: &blobs{files: map[string][]byte{}}, queue: &queue{},
@@ -174,11 +174,15 @@ func newBenchWith(t *testing.T, setUpToken string) *bench {
 	limits := intake.DefaultLimits()
 	limits.ArchiveBytes = 1 << 20
 	modes := map[string]challenges.Mode{"quick": {}, "standard": {}}
-	b.Service, err = service.New(service.Options{
+	opts := service.Options{
 		Store: b.store, Blobs: b.blobs, EraseFolder: b.blobs.erase, Queue: b.queue, Passwords: &passwords{}, Sealer: sealer{},
 		Challenges: []*challenges.Challenge{{ID: "one", Version: 3, Modes: modes}, {ID: "two", Version: 1, Modes: modes}},
 		SetUpToken: setUpToken, ResetKey: bytes.Repeat([]byte{7}, 32), Now: b.clock, TempDir: t.TempDir(), Intake: limits,
-	})
+	}
+	for _, c := range change {
+		c(&opts)
+	}
+	b.Service, err = service.New(opts)
 	require.NoError(t, err)
 	return b
 }

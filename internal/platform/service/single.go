@@ -22,7 +22,7 @@ func (s *Service) Grading(ctx context.Context, a Actor, id platform.ID) (OwnGrad
 		if out.Job, err = w.Job(ctx, w.org, id); err != nil {
 			return out, err
 		}
-		out.Place, err = w.Place(ctx, w.org, id)
+		out.Place, err = s.place(ctx, w, out.Job)
 		return out, err
 	})
 }
@@ -35,7 +35,7 @@ func (s *Service) OwnGrading(ctx context.Context, a Actor, id platform.ID) (OwnG
 			return OwnGrading{}, err
 		}
 		out := OwnGrading{Job: forCandidate(j)}
-		out.Place, err = w.Place(ctx, w.org, id)
+		out.Place, err = s.place(ctx, w, j)
 		out.Place.Why = out.Job.Why
 		return out, err
 	})

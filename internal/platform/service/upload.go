@@ -43,12 +43,11 @@ func (s *Service) Submit(ctx context.Context, a Actor, up Upload) (store.HandedI
 	if err != nil {
 		return store.HandedIn{}, err
 	}
-	select {
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
-	case <-ctx.Done():
-		return store.HandedIn{}, fmt.Errorf("wait for other uploads: %w", context.Cause(ctx))
+	leave, err := enter(ctx, s.arriving)
+	if err != nil {
+		return store.HandedIn{}, err
 	}
+	defer leave()
 	dir, err := os.MkdirTemp(s.tempDir, "assay-upload-")
 	if err != nil {
 		return store.HandedIn{}, fmt.Errorf("make folder for upload: %w", err)
@@ -58,6 +57,11 @@ func (s *Service) Submit(ctx context.Context, a Actor, up Upload) (store.HandedI
 	if err := s.spool(path, up.Body); err != nil {
 		return store.HandedIn{}, err
 	}
+	done, err := enter(ctx, s.uploads) // who sends slowly keeps nobody who is here from being checked
+	if err != nil {
+		return store.HandedIn{}, err
+	}
+	defer done()
 	found, err := s.check(ctx, path, up)
 	if err != nil {
 		return store.HandedIn{}, err
@@ -78,6 +82,16 @@ func (s *Service) Submit(ctx context.Context, a Actor, up Upload) (store.HandedI
 		err = errors.Join(err, s.blobs.Delete(clean, in.Archive.Key))
 	}
 	return out, err
+}
+
+// enter waits for one of so many places.
+func enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for other uploads: %w", context.Cause(ctx))
+	}
 }
 
 // maySubmit asks what can be asked before the bytes are read. The transaction asks again.

@@ -3,10 +3,15 @@ package store
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -47,6 +52,8 @@ func (s *Store) openSQLite(opts Options) error {
 		return errors.Join(err, s.write.Close())
 	}
 	s.read.SetMaxOpenConns(opts.MaxConns)
+	s.read.SetMaxIdleConns(opts.MaxConns) // a connection that is closed takes its statements with it
+	s.kept = map[*sql.DB]*statements{s.write: newStatements(s.write), s.read: newStatements(s.read)}
 	return nil
 }
 
@@ -59,6 +66,10 @@ func openFile(path string, query url.Values) (*sql.DB, error) {
 	return db, nil
 }
 
+// idleConnTime is after how long a connection to PostgreSQL is given back that nobody needs: a server has a few for each of
+// its workers, and a worker that is busy needs one or two.
+const idleConnTime = 10 * time.Second
+
 func (s *Store) openPostgres(opts Options) error {
 	config, err := pgx.ParseConfig(opts.Address)
 	if err != nil {
@@ -67,6 +78,7 @@ func (s *Store) openPostgres(opts Options) error {
 	s.write = stdlib.OpenDB(*config)
 	s.write.SetMaxOpenConns(opts.MaxConns)
 	s.write.SetMaxIdleConns(opts.MaxConns)
+	s.write.SetConnMaxIdleTime(idleConnTime)
 	s.read = s.write
 	return nil
 }
@@ -122,6 +134,29 @@ func broken(err error) constraint {
 func (d dialect) again(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (pg.Code == "40P01" || pg.Code == "40001") // deadlock, serialization
+}
+
+// gone says whether a statement failed because the database could not be reached, or left: it is restarted, its network is
+// away, or it has no connection left to give. SQLite is a file; it does not leave.
+func (d dialect) gone(err error) bool {
+	if d != postgres {
+		return false
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pg.Code {
+		case "57P01", "57P02", "57P03", "53300": // it ends, it crashed, it starts, too many connections
+			return true
+		}
+		return strings.HasPrefix(pg.Code, "08") // the connection broke
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if broken, ok := errors.AsType[net.Error](err); ok {
+		return !broken.Timeout() // that is ours
+	}
+	return errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // exec runs a statement and tells how many rows it changed.

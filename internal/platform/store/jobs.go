@@ -116,7 +116,13 @@ func (tx *Tx) Jobs(ctx context.Context, org platform.OrgID, f JobFilter, ask pla
 	if f.SubmissionID != "" {
 		query += ` AND j.submission_id = ` + p.add(f.SubmissionID)
 	}
-	where, tail, err := p.older(ask, "j.created_at", "j.id")
+	created := "j.created_at"
+	if f.AttemptID != "" || f.SubmissionID != "" {
+		// An attempt has few jobs, which an index finds. The sign keeps SQLite from reading all of the organisation's for the sake of
+		// the order instead.
+		created = "+j.created_at"
+	}
+	where, tail, err := p.older(ask, created, "j.id")
 	if err != nil {
 		return platform.List[platform.Job]{}, err
 	}
@@ -126,6 +132,11 @@ func (tx *Tx) Jobs(ctx context.Context, org platform.OrgID, f JobFilter, ask pla
 
 // moveJob does what an event does to a job that is locked. What the caller has changed of it is written too.
 func (tx *Tx) moveJob(ctx context.Context, j *platform.Job, e platform.JobEvent) error {
+	return tx.moveJobAt(ctx, j, e, 0)
+}
+
+// moveJobAt is moveJob for a claim, which has a turn; 0 leaves the turn of the newest claim.
+func (tx *Tx) moveJobAt(ctx context.Context, j *platform.Job, e platform.JobEvent, turn int64) error {
 	to, err := j.State.On(e)
 	if err != nil {
 		return err
@@ -138,9 +149,9 @@ func (tx *Tx) moveJob(ctx context.Context, j *platform.Job, e platform.JobEvent)
 		j.FinishedAt = tx.now
 	}
 	_, err = tx.exec(ctx, `UPDATE jobs SET state = $3, why = $4, tries = $5, fence = $6, worker_id = $7, lease_until = $8, progress = $9,
-		run_after = $10, started_at = $11, finished_at = $12 WHERE org_id = $1 AND id = $2`,
+		run_after = $10, started_at = $11, finished_at = $12, turn = COALESCE($13, turn) WHERE org_id = $1 AND id = $2`,
 		j.Org, j.ID, j.State, j.Why, j.Tries, j.Fence, j.WorkerID, orNull(j.LeaseUntil), j.Progress, ms(j.RunAfter), orNull(j.StartedAt),
-		orNull(j.FinishedAt))
+		orNull(j.FinishedAt), sql.NullInt64{Int64: turn, Valid: turn > 0})
 	return failed("change job", err)
 }
 

@@ -25,7 +25,7 @@ func (d dialect) migrator(db *sql.DB) (*goose.Provider, error) {
 	kind := goose.DialectSQLite3
 	if d == postgres {
 		kind = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // every second, for 5 min
 		if err != nil {
 			return nil, fmt.Errorf("make lock of migrations: %w", err)
 		}
@@ -44,8 +44,12 @@ func (d dialect) migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate database: %w", err)
+	// Mostly there is nothing to do, and many workers that start at once need not wait for each other. When that cannot be said,
+	// say because somebody else is making the first tables, the migration says what is wrong.
+	if pending, err := provider.HasPending(ctx); err != nil || pending {
+		if _, err := provider.Up(ctx); err != nil {
+			return fmt.Errorf("migrate database: %w", err)
+		}
 	}
 	current, newest, err := provider.GetVersions(ctx)
 	if err != nil {

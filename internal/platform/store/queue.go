@@ -13,7 +13,8 @@ import (
 // order is explained at platform.QueueShare.
 //
 // Claims happen one after another, because each moves the queue's clock first. That makes the order exact, and it is
-// cheap: a claim is a few look-ups in indexes, and a grading takes minutes.
+// cheap: a claim is a few look-ups in indexes for each organisation that waits, however much it has handed in, and a
+// grading takes minutes.
 func (tx *Tx) Claim(ctx context.Context, worker platform.ID, lease time.Duration) (*platform.Job, error) {
 	any := false
 	err := tx.sql.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE `+waiting+` AND run_after <= $1)`, ms(tx.now)).Scan(&any)
@@ -24,14 +25,14 @@ func (tx *Tx) Claim(ctx context.Context, worker platform.ID, lease time.Duration
 	if err != nil {
 		return nil, err
 	}
-	shares, err := tx.shares(ctx)
+	all, err := tx.contenders(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var next *platform.QueueShare
-	for i := range shares {
-		if shares[i].Waiting > 0 && (next == nil || shares[i].Before(*next)) {
-			next = &shares[i]
+	for i := range all {
+		if next == nil || all[i].Before(*next) {
+			next = &all[i]
 		}
 	}
 	if next == nil {
@@ -73,14 +74,30 @@ func (tx *Tx) give(ctx context.Context, j platform.Job, worker platform.ID, leas
 	j.Tries++
 	j.Fence++
 	j.WorkerID, j.LeaseUntil, j.StartedAt, j.Why = worker, tx.now.Add(lease), tx.now, ""
-	if err := tx.moveJob(ctx, &j, platform.JobClaim); err != nil {
+	if err := tx.moveJobAt(ctx, &j, platform.JobClaim, turn); err != nil {
 		return nil, err
-	}
-	if _, err := tx.exec(ctx, `UPDATE jobs SET turn = $3 WHERE org_id = $1 AND id = $2`, j.Org, j.ID, turn); err != nil {
-		return nil, failed("keep turn", err)
 	}
 	_, err := tx.exec(ctx, `INSERT INTO queue_turns (org_id, turn) VALUES ($1, $2) ON CONFLICT (org_id) DO UPDATE SET turn = excluded.turn`, j.Org, turn)
 	return &j, failed("keep turn", err)
+}
+
+// contenders are the organisations that have a job which waits and may run now. Waiting is 1 in each. An organisation is found by
+// skipping from one to the next in an index: counting would read every job that waits, and so would PostgreSQL for an EXISTS, as long
+// as it has no statistics of a queue that has just been filled.
+func (tx *Tx) contenders(ctx context.Context) ([]platform.QueueShare, error) {
+	out, err := all(ctx, tx, func(r row) (platform.QueueShare, error) {
+		s := platform.QueueShare{Waiting: 1}
+		return s, r.Scan(&s.Org, &s.Running, &s.Turn)
+	},
+		`WITH RECURSIVE w (org_id) AS (
+			SELECT (SELECT MIN(org_id) FROM jobs WHERE `+waiting+`)
+			UNION ALL
+			SELECT (SELECT MIN(org_id) FROM jobs WHERE `+waiting+` AND org_id > w.org_id) FROM w WHERE w.org_id IS NOT NULL
+		)
+		SELECT w.org_id, (SELECT COUNT(*) FROM jobs r WHERE r.org_id = w.org_id AND r.state = 'running'), COALESCE(t.turn, 0)
+		FROM w LEFT JOIN queue_turns t ON t.org_id = w.org_id
+		WHERE w.org_id IS NOT NULL AND (SELECT MIN(d.run_after) FROM jobs d WHERE d.org_id = w.org_id AND d.`+waiting+`) <= $1`, ms(tx.now))
+	return out, failed("read queue", err)
 }
 
 // shares are the organisations that have jobs which wait and may run now, or run.
@@ -114,6 +131,12 @@ type Place struct {
 // aliveWithin is how long a worker may be silent and still counts.
 const aliveWithin = time.Minute
 
+// slots is how many gradings could run at once.
+func (tx *Tx) slots(ctx context.Context) (n int, err error) {
+	err = tx.sql.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(slots), 0) AS BIGINT) FROM workers WHERE last_seen > $1 AND NOT draining`, ms(tx.now.Add(-aliveWithin))).Scan(&n)
+	return n, failed("count slots", err)
+}
+
 // Place says where a job stands and why it waits.
 func (tx *Tx) Place(ctx context.Context, org platform.OrgID, id platform.ID) (Place, error) {
 	j, err := tx.Job(ctx, org, id)
@@ -121,9 +144,8 @@ func (tx *Tx) Place(ctx context.Context, org platform.OrgID, id platform.ID) (Pl
 		return Place{}, err
 	}
 	p := Place{State: j.State, Why: j.Why}
-	err = tx.sql.QueryRowContext(ctx, `SELECT CAST(COALESCE(SUM(slots), 0) AS BIGINT) FROM workers WHERE last_seen > $1 AND NOT draining`, ms(tx.now.Add(-aliveWithin))).Scan(&p.Slots)
-	if err != nil {
-		return Place{}, failed("count slots", err)
+	if p.Slots, err = tx.slots(ctx); err != nil {
+		return Place{}, err
 	}
 	shares, err := tx.shares(ctx)
 	if err != nil {

@@ -41,7 +41,9 @@ type Store struct {
 	// write has one connection on SQLite, which has one writer at a time: whoever waits, waits here and not in the
 	// database. read is another pool there; on PostgreSQL both are the same.
 	write, read *sql.DB
-	now         func() time.Time
+	// kept are statements that are ready, of each pool of SQLite; nil on PostgreSQL, whose driver keeps them.
+	kept map[*sql.DB]*statements
+	now  func() time.Time
 }
 
 // Open opens the database and brings its schema to the newest version. The caller closes the store.
@@ -73,10 +75,13 @@ func open(ctx context.Context, opts Options, schema func(*Store) error) (_ *Stor
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if err := s.write.PingContext(ctx); err != nil {
-		return nil, fmt.Errorf("reach database: %w", err)
-	}
-	if err := schema(s); err != nil {
+	err = s.Patiently(ctx, func() error {
+		if err := s.write.PingContext(ctx); err != nil {
+			return fmt.Errorf("reach database: %w", err)
+		}
+		return schema(s)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -126,63 +131,14 @@ func (s *Store) Postgres() bool { return s.dialect == postgres }
 
 // Tx is a transaction. It is for one goroutine, and ends with the function that it was handed to.
 type Tx struct {
-	sql     *sql.Tx
+	sql     querier
 	dialect dialect
 	// now is the time of the whole transaction, to the millisecond, in UTC.
 	now time.Time
 }
 
 // SQL is the transaction itself.
-func (tx *Tx) SQL() *sql.Tx { return tx.sql }
+func (tx *Tx) SQL() *sql.Tx { return tx.sql.Tx }
 
 // Now is the transaction's time.
 func (tx *Tx) Now() time.Time { return tx.now }
-
-// maxTxTries is how often a transaction is begun that the database ends because of another one.
-const maxTxTries = 5
-
-// Tx runs do in a transaction that may write. When do fails nothing of it is kept, and its error is returned as it is.
-// The database may end a transaction to let another one go on; then do is called again, so it acts through tx alone.
-func (s *Store) Tx(ctx context.Context, do func(*Tx) error) error {
-	for try := 1; ; try++ {
-		err := s.once(ctx, s.write, nil, do)
-		if err == nil || try == maxTxTries || !s.dialect.again(err) {
-			return err
-		}
-	}
-}
-
-// View runs do in a transaction that only reads.
-func (s *Store) View(ctx context.Context, do func(*Tx) error) error {
-	var opts *sql.TxOptions
-	if s.dialect == postgres {
-		opts = &sql.TxOptions{ReadOnly: true} // on SQLite the pool is: see openSQLite
-	}
-	return s.once(ctx, s.read, opts, do)
-}
-
-// Snapshot is View in which all is as it was at its first statement, whatever others write meanwhile. What they write is kept
-// beside until it ends: it is not held for longer than needed.
-func (s *Store) Snapshot(ctx context.Context, do func(*Tx) error) error {
-	var opts *sql.TxOptions
-	if s.dialect == postgres {
-		opts = &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead} // on SQLite every transaction is one
-	}
-	return s.once(ctx, s.read, opts, do)
-}
-
-func (s *Store) once(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do func(*Tx) error) error {
-	raw, err := db.BeginTx(ctx, opts)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	// After a commit this does nothing; after a panic it gives the connection back.
-	defer func() { _ = raw.Rollback() }()
-	if err := do(&Tx{sql: raw, dialect: s.dialect, now: wholeMs(s.now())}); err != nil {
-		return err
-	}
-	if err := raw.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
-}

@@ -16,6 +16,12 @@ func (tx *Tx) SystemSeen(ctx context.Context, w platform.Worker) error {
 	return failed("keep worker", err)
 }
 
+// SystemFirstWorker is the smallest id of the workers that were seen since a time; empty: none was.
+func (tx *Tx) SystemFirstWorker(ctx context.Context, since time.Time) (id platform.ID, err error) {
+	err = tx.sql.QueryRowContext(ctx, `SELECT COALESCE(MIN(id), '') FROM workers WHERE last_seen > $1`, ms(since)).Scan(&id)
+	return id, failed("find first worker", err)
+}
+
 // SystemForgetWorkers removes workers that were not seen since a time and hold no job.
 func (tx *Tx) SystemForgetWorkers(ctx context.Context, before time.Time) error {
 	_, err := tx.exec(ctx, `DELETE FROM workers WHERE last_seen < $1

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"net/http"
 	"sync"
 	"time"
@@ -50,34 +49,6 @@ func (n *news) begin(id platform.ID) (end func(), ok bool) {
 	}, true
 }
 
-// state is what a candidate's page is made of, as far as it changes by itself.
-type state struct {
-	ends, paused int64
-	sum          uint64
-}
-
-func stateOf(own service.Own) state {
-	h := fnv.New64a()
-	attempt := platform.AttemptState("")
-	if own.Attempt != nil {
-		attempt = own.Attempt.State
-	}
-	fmt.Fprintf(h, "%q %d %q", attempt, own.NextAttempt, own.Invitation.State)
-	for _, g := range own.Gradings {
-		fmt.Fprintf(h, " %q %q %q %d", g.Job.ID, g.Job.State, g.Job.Progress, g.Place.Ahead)
-	}
-	for _, sub := range own.Submissions {
-		fmt.Fprintf(h, " %q", sub.ID)
-	}
-	out := state{sum: h.Sum64()}
-	if own.Paused {
-		out.paused = 1 // the end moves on with the clock then: that is no news
-	} else if !own.EndsAt.IsZero() {
-		out.ends = own.EndsAt.UnixMilli()
-	}
-	return out
-}
-
 // streamNews tells a candidate's page that something has changed. It says no more than that: the page asks for what it shows
 // as it would without. "clock" carries a new end, so that more time is seen at once.
 func (s *Web) streamNews(v *visit) error {
@@ -86,7 +57,7 @@ func (s *Web) streamNews(v *visit) error {
 		return platform.Errorf(platform.RateLimited, "Too many windows follow this attempt.")
 	}
 	defer end()
-	own, err := s.look(v)
+	pulse, err := s.service.OwnPulse(v.r.Context(), v.actor)
 	if err != nil {
 		return err
 	}
@@ -100,19 +71,19 @@ func (s *Web) streamNews(v *visit) error {
 	if err := out.send("retry: 3000\n\n"); err != nil {
 		return nil //nolint:nilerr // the client has gone
 	}
-	if err := s.follow(v, out, own); err != nil && v.r.Context().Err() == nil {
+	if err := s.follow(v, out, pulse); err != nil && v.r.Context().Err() == nil {
 		s.log().DebugContext(v.r.Context(), "a stream of news ended", "error", err)
 	}
 	return nil // the answer has begun: nothing else can be said
 }
 
 // follow looks for news until somebody has enough of it.
-func (s *Web) follow(v *visit, out *stream, own service.Own) error {
+func (s *Web) follow(v *visit, out *stream, last service.Pulse) error {
 	ctx, cancel := context.WithTimeout(v.r.Context(), streamLasts)
 	defer cancel()
 	tick := time.NewTicker(s.opts.NewsEvery)
 	defer tick.Stop()
-	last, told := stateOf(own), time.Now()
+	told := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -121,21 +92,21 @@ func (s *Web) follow(v *visit, out *stream, own service.Own) error {
 			return nil
 		case <-tick.C:
 		}
-		own, err := s.service.LookOwn(ctx, v.actor)
+		now, err := s.service.OwnPulse(ctx, v.actor)
 		if platform.ErrorCode(err) == platform.Gone {
 			return out.send("event: changed\ndata: {}\n\n")
 		}
 		if err != nil {
 			return err
 		}
-		now := stateOf(own)
-		if now.ends != last.ends || now.paused != last.paused {
-			if err := out.clock(own); err != nil {
+		paused := now.Paused != last.Paused
+		if paused || !now.Paused && !now.EndsAt.Equal(last.EndsAt) { // while it is paused the end moves on with the clock: that is no news
+			if err := out.clock(now); err != nil {
 				return err
 			}
 			told = time.Now()
 		}
-		if now.sum != last.sum || now.paused != last.paused {
+		if paused || now.Sum != last.Sum {
 			if err := out.send("event: changed\ndata: {}\n\n"); err != nil {
 				return err
 			}
@@ -171,11 +142,11 @@ func (o *stream) send(text string) error {
 }
 
 // clock tells the new end of an attempt. Nothing is told of one that nothing ends.
-func (o *stream) clock(own service.Own) error {
-	if own.EndsAt.IsZero() || own.Paused {
+func (o *stream) clock(p service.Pulse) error {
+	if p.EndsAt.IsZero() || p.Paused {
 		return nil
 	}
-	data, err := json.Marshal(map[string]int64{"ends": own.EndsAt.UnixMilli(), "now": own.Now.UnixMilli()})
+	data, err := json.Marshal(map[string]int64{"ends": p.EndsAt.UnixMilli(), "now": p.Now.UnixMilli()})
 	if err != nil {
 		return fmt.Errorf("encode clock: %w", err)
 	}

@@ -16,8 +16,32 @@ const (
 	forgetAfter = 24 * time.Hour
 )
 
+// everySweep is how many of its sweeps a worker leaves to another one before it makes one nevertheless.
+const everySweep = 20
+
+// sweeps is the duty of a worker that runs: of those who live, one sweeps, for a sweep reads all that waits. Whoever begins
+// sweeps too, and everybody now and then, in case that one cannot.
+func (w *Worker) sweeps(ctx context.Context) func() error {
+	left := 0
+	return func() error {
+		first := w.id
+		err := w.opts.Store.View(ctx, func(tx *store.Tx) (err error) {
+			first, err = tx.SystemFirstWorker(ctx, tx.Now().Add(-w.opts.Lease))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if left--; left > 0 && first != "" && first < w.id {
+			return nil
+		}
+		left = everySweep
+		return w.Sweep(ctx)
+	}
+}
+
 // Sweep takes jobs from workers that fell silent, removes what these have left in the blob store, and makes known what waits and was
-// not heard of. Every worker does it now and then; several at once do no harm.
+// not heard of. Several at once do no harm.
 func (w *Worker) Sweep(ctx context.Context) error {
 	var lost []store.Ref
 	err := w.opts.Store.View(ctx, func(tx *store.Tx) (err error) {

@@ -57,7 +57,7 @@ type Options struct {
 	Lease time.Duration
 	// Beat is how often the worker says that it lives, and asks whether to stop; a ninth of Lease unless set.
 	Beat time.Duration
-	// SweepEvery is how often it looks for jobs of dead workers; 15 s unless set.
+	// SweepEvery is how often it looks for jobs of dead workers, or sees that another worker does; 15 s unless set.
 	SweepEvery time.Duration
 	// Limit bounds one grading; 2 h unless set. One that takes longer is a fault of ours: a submission's own time is bounded
 	// by its challenge.
@@ -110,6 +110,10 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// Connections is how many connections to its database a worker with so many slots has use for: one for each slot, and two for
+// beats, sweeps and the queue.
+func Connections(slots int) int { return max(slots, 1) + 2 }
+
 // Worker grades. It may be used by several goroutines.
 type Worker struct {
 	opts Options
@@ -158,7 +162,7 @@ func (w *Worker) Run(ctx, hard context.Context) error {
 	all.Go(func() {
 		w.every(beside, w.opts.Beat, func() error { return w.seen(beside, ctx.Err() != nil) })
 	})
-	all.Go(func() { w.every(beside, w.opts.SweepEvery, func() error { return w.Sweep(beside) }) })
+	all.Go(func() { w.every(beside, w.opts.SweepEvery, w.sweeps(beside)) })
 	defer all.Wait()
 	defer end()
 

@@ -13,10 +13,28 @@ import (
 	"github.com/assay-run/assay/internal/platform/store"
 )
 
-// place says where a job stands.
-func (w *World) place(j *platform.Job) store.Place {
+// place says where a job stands, and checks that whoever is told from the standing of the whole queue is told the same.
+func (w *World) place(j *platform.Job) (p store.Place) {
 	w.T.Helper()
-	return get(w, func(tx *store.Tx) (store.Place, error) { return tx.Place(w.ctx(), j.Org, j.ID) })
+	w.Do(func(tx *store.Tx) (err error) {
+		if p, err = tx.Place(w.ctx(), j.Org, j.ID); err != nil {
+			return err
+		}
+		now, err := tx.Job(w.ctx(), j.Org, j.ID)
+		if err != nil {
+			return err
+		}
+		all, err := tx.SystemStanding(w.ctx())
+		if err != nil {
+			return err
+		}
+		shared, ok := all.Place(now)
+		if assert.Equal(w.T, now.State.Waiting() && !now.RunAfter.After(w.Clock.Now()), ok) && ok {
+			assert.Equal(w.T, p, shared)
+		}
+		return nil
+	})
+	return p
 }
 
 // claimAll claims until nothing waits, and checks that each job's place was right.

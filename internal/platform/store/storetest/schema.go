@@ -15,7 +15,7 @@ import (
 )
 
 // Schema makes an empty schema in the database at address, ASSAY_TEST_POSTGRES of the environment, which goes with the test, and gives its address.
-func Schema(t *testing.T, address string) string {
+func Schema(t testing.TB, address string) string {
 	t.Helper()
 	require.NotEmpty(t, address, "ASSAY_TEST_POSTGRES has the address of a PostgreSQL to test on; scripts/with-postgres starts one")
 	name := strings.ToLower(string(platform.NewTimelessID("test")))
