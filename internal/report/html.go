@@ -19,9 +19,16 @@ var assets embed.FS
 type Options struct {
 	// ReferenceScore is what the challenge's reference solution gets, 0…100; nil when it is not known.
 	ReferenceScore *float64
+	// Of is whose submission it is, shown in place of the name that it has in the report; that one when empty.
+	Of string
+	// Back is where the page was asked for; without an address there is no way back.
+	Back Link
 	// Recompute is the command that makes the verdict again from the evidence; "assay report report.json" when empty.
 	Recompute string
 }
+
+// Link is a link to another page.
+type Link struct{ URL, Text string }
 
 // HTML writes the report as one self-contained page: no file beside it, no network, a content security policy that allows
 // nothing but its own style and script. It works without JavaScript, which only makes the curves interactive. ev adds

@@ -76,7 +76,7 @@ func mdPoints(b *strings.Builder, rep *grading.Report) {
 			title += "<br>" + md(strings.Join(c.Codes, " "))
 		}
 		if !c.Assessed {
-			fmt.Fprintf(b, "| %s | not assessed: %s | | | – |\n", title, md(c.Why))
+			fmt.Fprintf(b, "| %s | not assessed: %s | | | – |\n", title, md(because(c.Why)))
 			continue
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s / %s |\n", title, md(quantityPtr(c.Value, c.Unit)),

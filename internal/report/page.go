@@ -13,6 +13,8 @@ import (
 type page struct {
 	inline
 	Title   string
+	Of      string // whose submission it is
+	Back    Link
 	Data    template.JS // curves for the script
 	Rep     *grading.Report
 	Kind    string // "Official run, standard mode"
@@ -113,7 +115,10 @@ func newPage(rep *grading.Report, ev *evidence.Grading, opts Options) (*page, er
 		Likely: likely(rep), Notices: notices(rep), Notes: keepInMind(rep), Cap: capSentence(rep), Criteria: criterionViews(rep.Criteria),
 		Runs: runGroups(rep, ev), Facts: facts(rep, Visible(opts.Recompute)), Words: glossary(), Evidence: ev != nil,
 	}
-	p.Title = title(rep)
+	p.Title, p.Of, p.Back = title(rep), Visible(opts.Of), opts.Back
+	if p.Of == "" {
+		p.Of = rep.Submission.Name
+	}
 	p.Diagnosis = newDiagnosis(rep, ev)
 	p.Scale = newScale(rep, opts.ReferenceScore)
 	p.Total, p.Max = total(rep.Criteria)
@@ -194,6 +199,7 @@ func criterionViews(results []grading.CriterionResult) []criterionView {
 	out := make([]criterionView, 0, len(results))
 	for _, c := range results {
 		share := func(score float64) string { return percent(min(max(score, 0), 1) * c.MaxPoints / most) }
+		c.Why = because(c.Why)
 		v := criterionView{CriterionResult: c, ValueText: quantityPtr(c.Value, c.Unit), RefText: quantityPtr(c.Reference, c.Unit),
 			RatioText: ratioText(c.Ratio), PointsText: points(c.Points), MaxText: points(c.MaxPoints),
 			Track: share(1), Fill: share(c.Score)}
@@ -204,6 +210,9 @@ func criterionViews(results []grading.CriterionResult) []criterionView {
 	}
 	return out
 }
+
+// because is why a criterion was not assessed, without the words that the reports have before it.
+func because(why string) string { return strings.TrimPrefix(why, "Not assessed, because ") }
 
 // total adds up what was earned and what could be, of the criteria that were assessed.
 func total(results []grading.CriterionResult) (got, of string) {

@@ -162,7 +162,7 @@ func (t *terminal) criterion(c grading.CriterionResult) {
 	if !c.Assessed {
 		why := "not assessed"
 		if c.Why != "" {
-			why += ": " + c.Why
+			why += ": " + because(c.Why)
 		}
 		t.b.WriteString(t.paint(soft, pad("–", 11)) + " ")
 		t.rest(12, c.Title)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/assay-run/assay/internal/evidence"
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/pages"
 	"github.com/assay-run/assay/internal/platform/store"
 	"github.com/assay-run/assay/internal/report"
 )
@@ -33,7 +35,17 @@ func (s *Web) showReport(v *visit) error {
 	if len(found.Items) == 0 {
 		return platform.Errorf(platform.NotFound, "There is no report of this submission.")
 	}
-	return s.sendReport(v, func(ctx context.Context) (io.ReadCloser, io.ReadCloser, error) {
+	attempt, err := s.service.Attempt(v.r.Context(), v.actor, found.Items[0].AttemptID)
+	if err != nil {
+		return err
+	}
+	back, err := pages.Path("candidate", string(attempt.Invitation.ID))
+	if err != nil {
+		return err
+	}
+	name := cmp.Or(attempt.Candidate.Name, "the candidate")
+	shown := report.Options{Of: name, Back: report.Link{URL: back, Text: name}}
+	return s.sendReport(v, shown, func(ctx context.Context) (io.ReadCloser, io.ReadCloser, error) {
 		return s.service.ReportFiles(ctx, v.actor, found.Items[0].ID)
 	})
 }
@@ -43,13 +55,18 @@ func (s *Web) showOwnReport(v *visit) error {
 	if err != nil {
 		return err
 	}
+	back, err := pages.Path("work", string(v.invitation))
+	if err != nil {
+		return err
+	}
+	shown := report.Options{Of: "of yours", Back: report.Link{URL: back, Text: "your tasks"}}
 	results, err := s.service.OwnResults(v.r.Context(), v.actor)
 	if err != nil {
 		return err
 	}
 	for _, r := range results {
 		if r.SubmissionID == id {
-			return s.sendReport(v, func(ctx context.Context) (io.ReadCloser, io.ReadCloser, error) {
+			return s.sendReport(v, shown, func(ctx context.Context) (io.ReadCloser, io.ReadCloser, error) {
 				return s.service.OwnReportFiles(ctx, v.actor, r.ID)
 			})
 		}
@@ -59,7 +76,7 @@ func (s *Web) showOwnReport(v *visit) error {
 
 // sendReport makes the page of a report from what is stored. What a submission has said is in it, so it is sent in a sandbox:
 // a document of its own origin, which reaches no cookie, no page of ours and no network.
-func (s *Web) sendReport(v *visit, open func(context.Context) (report, evidence io.ReadCloser, err error)) error {
+func (s *Web) sendReport(v *visit, shown report.Options, open func(context.Context) (report, evidence io.ReadCloser, err error)) error {
 	ctx := v.r.Context()
 	select {
 	case s.reports <- struct{}{}:
@@ -88,7 +105,7 @@ func (s *Web) sendReport(v *visit, open func(context.Context) (report, evidence 
 		return err
 	}
 	var page bytes.Buffer
-	if err := report.HTML(&page, rep, ev, report.Options{}); err != nil {
+	if err := report.HTML(&page, rep, ev, shown); err != nil {
 		return err
 	}
 	h := v.w.Header()
