@@ -88,6 +88,8 @@ func pageRows() []row {
 		{name: "persondata", method: get, who: "owner", want: 200}, {name: "report", method: get, who: "reviewer", want: 200},
 		{name: "people", method: get, who: "owner", want: 200}, {name: "people", method: post, who: "owner", want: 303, form: "name=P&email=p@acme.example&role=reviewer"},
 		{name: "person", method: post, who: "owner", want: 303, form: "role=author"},
+		{name: "organisation", method: get, who: "blind", want: 303},
+		{name: "organisation", method: post, who: "owner", want: 303, form: "organisation=Renamed&retentionDays=90"},
 		{name: "tokens", method: get, who: "owner", want: 200}, {name: "tokens", method: post, who: "owner", want: 200, form: "name=t&scope=queue:read"},
 		{name: "revoketoken", method: post, who: "owner", want: 303},
 		{name: "webhooks", method: get, who: "owner", want: 200}, {name: "webhooks", method: post, who: "owner", want: 200, form: "url=https://x.example&event=attempt.graded"},

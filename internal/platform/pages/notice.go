@@ -18,6 +18,7 @@ const (
 	NoticeAdded        Notice = "notice.added"
 	NoticeRemoved      Notice = "notice.removed"
 	NoticeRevokedToken Notice = "notice.revokedtoken"
+	NoticeEndpointGone Notice = "notice.deletedendpoint"
 	NoticeReplayed     Notice = "notice.replayed"
 	NoticeMailed       Notice = "notice.mailed"
 	NoticeHandedIn     Notice = "notice.handedin"
@@ -27,6 +28,6 @@ const (
 func Notices() []Notice {
 	return []Notice{
 		NoticeSaved, NoticePassword, NoticeArchived, NoticeUnarchived, NoticeExtended, NoticeDecided, NoticeRevoked, NoticeErased,
-		NoticeRegraded, NoticeCancelled, NoticeAdded, NoticeRemoved, NoticeRevokedToken, NoticeReplayed, NoticeMailed, NoticeHandedIn,
+		NoticeRegraded, NoticeCancelled, NoticeAdded, NoticeRemoved, NoticeRevokedToken, NoticeEndpointGone, NoticeReplayed, NoticeMailed, NoticeHandedIn,
 	}
 }

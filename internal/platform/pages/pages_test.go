@@ -283,7 +283,7 @@ func TestEveryErrorIsLinkedToItsField(t *testing.T) {
 	for name, fields := range map[Name][]string{
 		PageSetup: {"code", "organisation", "name", "email", "password"}, PageSignIn: {"email", "password"},
 		PageAssessmentForm: {"name", "roleTitle", "challenges", "timeLimit", "deadline", "attempts", "passMark", "visible", "message", "retentionDays", "weight.log-aggregate", "mode"},
-		PageInvite:         {"name", "email", "externalRef", "extraPercent", "csv"}, PagePeople: {"name", "email", "role"},
+		PageInvite:         {"name", "email", "externalRef", "extraPercent", "csv"}, PagePeople: {"name", "email", "role", "organisation", "retentionDays"},
 		PageTokens: {"name", "scope", "expires"}, PageWebhooks: {"url", "event"}, PageInvitation: {"consent"},
 		PageWork: {"archive", "finalArchive", "sure", "body"}, PageWithdraw: {"sure", "erase"}, PageAssessment: {"q", "min"},
 	} {

@@ -46,6 +46,7 @@ func Routes() []Route {
 		{"cancel", "/submissions/{submission}/cancel"},
 		{"people", "/people"},
 		{"person", "/people/{user}"},
+		{"organisation", "/organisation"}, // change it
 		{"tokens", "/tokens"},
 		{"revoketoken", "/tokens/{token}/revoke"},
 		{"webhooks", "/webhooks"},

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/assay-run/assay/internal/platform"
@@ -20,6 +22,18 @@ func (s *Web) peoplePage(v *visit, status int, f pages.Form) error {
 	members, err := s.service.Members(v.r.Context(), v.actor)
 	if err != nil {
 		return err
+	}
+	if f.Values["organisation"] == "" && f.Errors["organisation"] == "" {
+		org, err := s.service.Organization(v.r.Context(), v.actor)
+		if err != nil {
+			return err
+		}
+		values := maps.Clone(f.Values)
+		if values == nil {
+			values = map[string]string{}
+		}
+		values["organisation"], values["retentionDays"] = org.Name, strconv.Itoa(org.RetentionDays)
+		f.Values = values
 	}
 	model := pages.People{Frame: v.frame, Form: f}
 	for _, m := range members {
@@ -48,6 +62,31 @@ func (s *Web) addPerson(v *visit) error {
 		return s.peoplePage(v, status, f)
 	}
 	return goToWith(v.w, v.r, pages.NoticeAdded, "people")
+}
+
+func (s *Web) backToPeople(v *visit) error { return goTo(v.w, v.r, "people") }
+
+// changeOrganisation changes its name, and how long new assessments keep data.
+func (s *Web) changeOrganisation(v *visit) error {
+	if err := s.needs(v, service.ChangeOrganization); err != nil {
+		return err
+	}
+	f, err := readForm(v.r, "organisation", "retentionDays")
+	if err != nil {
+		return err
+	}
+	days := wholeNumber(&f, "retentionDays")
+	if len(f.Errors) > 0 {
+		return s.peoplePage(v, http.StatusUnprocessableEntity, f)
+	}
+	if err := s.service.ChangeOrganization(v.r.Context(), v.actor, f.Values["organisation"], days); err != nil {
+		status, err := wrong(&f, err, map[string]string{"name": "organisation"})
+		if err != nil {
+			return err
+		}
+		return s.peoplePage(v, status, f)
+	}
+	return goToWith(v.w, v.r, pages.NoticeSaved, "people")
 }
 
 // changePerson changes a role or removes somebody.
@@ -217,6 +256,12 @@ func (s *Web) enableEndpoint(v *visit) error {
 	f, err := readForm(v.r)
 	if err != nil {
 		return err
+	}
+	if f.Values["delete"] == "on" {
+		if err := s.service.DeleteEndpoint(v.r.Context(), v.actor, id); err != nil {
+			return err
+		}
+		return goToWith(v.w, v.r, pages.NoticeEndpointGone, "webhooks")
 	}
 	if err := s.service.EnableEndpoint(v.r.Context(), v.actor, id, f.Values["disabled"] == "off"); err != nil {
 		return err

@@ -177,6 +177,7 @@ func (s *Web) teamPlaces() map[string]place {
 		"cancel":        {post: s.team(s.cancel)},
 		"people":        {get: s.team(s.showPeople), post: s.team(s.addPerson)},
 		"person":        {post: s.team(s.changePerson)},
+		"organisation":  {get: s.team(s.backToPeople), post: s.team(s.changeOrganisation)},
 		"tokens":        {get: s.team(s.showTokens), post: s.team(s.createToken)},
 		"revoketoken":   {post: s.team(s.revokeToken)},
 		"webhooks":      {get: s.team(s.showWebhooks), post: s.team(s.createEndpoint)},
