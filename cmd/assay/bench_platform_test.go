@@ -18,9 +18,10 @@ import (
 func runBench(t *testing.T, into any, args ...string) string {
 	t.Helper()
 	result := filepath.Join(t.TempDir(), "result.json")
-	var out, errs bytes.Buffer
+	var out bytes.Buffer
+	var errs console // as the processes that a bench starts write there too
 	code := run(t.Context(), append(append([]string{"bench"}, args...), "--json", result), environmentOf(), stdio{in: strings.NewReader(""), out: &out, err: &errs})
-	require.Equal(t, 0, code, "%s%s", &out, &errs)
+	require.Equal(t, 0, code, "%s%s", &out, errs.String())
 	text, err := os.ReadFile(result)
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, into))
