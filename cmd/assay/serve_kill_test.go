@@ -1,7 +1,6 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"fmt"
@@ -26,6 +25,7 @@ import (
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders/loopback"
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 	"github.com/assay-run/assay/internal/platform/store"
 	"github.com/assay-run/assay/internal/platform/worker"
 	"github.com/assay-run/assay/internal/platform/worker/workertest"
@@ -156,23 +156,6 @@ func (k *killed) fill(n int) []*uploader {
 	return out
 }
 
-// project is a small submission; text makes it differ from others.
-func project(t *testing.T, text string) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
-	for name, body := range map[string]string{
-		"package.json": `{"name":"x","version":"1.0.0","type":"module","scripts":{"start":"node index.js"}}`, "index.js": "// " + text + "\n",
-	} {
-		f, err := w.Create(name)
-		require.NoError(t, err)
-		_, err = io.WriteString(f, body)
-		require.NoError(t, err)
-	}
-	require.NoError(t, w.Close())
-	return out.Bytes()
-}
-
 // handIn sends a submission until the server answers. Whoever got no answer sends it again: of what is final, the server then says
 // that it is there, or that the attempt is over.
 func (u *uploader) handIn(ctx context.Context, base string, kind platform.SubmissionKind, body []byte) error {
@@ -250,10 +233,10 @@ func TestServeIsKilled(t *testing.T) {
 		uploads.Go(func() {
 			for n := range dryRuns {
 				time.Sleep(rand.N(700 * time.Millisecond))
-				assert.NoError(t, u.handIn(ctx, k.base, platform.DryRun, project(t, fmt.Sprint("try ", n))))
+				assert.NoError(t, u.handIn(ctx, k.base, platform.DryRun, servicetest.Archive(t, fmt.Sprint("try ", n))))
 			}
 			time.Sleep(rand.N(700 * time.Millisecond))
-			assert.NoError(t, u.handIn(ctx, k.base, platform.Final, project(t, "done")))
+			assert.NoError(t, u.handIn(ctx, k.base, platform.Final, servicetest.Archive(t, "done")))
 		})
 	}
 	for range kills {

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/auth"
 	"github.com/assay-run/assay/internal/platform/service"
 	"github.com/assay-run/assay/internal/platform/web/httpbase"
 )
@@ -83,12 +84,9 @@ func plain(text string) bool { return utf8.ValidString(text) && !strings.Contain
 
 // actor is who has shown the token of a request.
 func (a *API) actor(ctx huma.Context) (service.Actor, error) {
-	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
-	token = strings.TrimSpace(token)
+	r, _ := humago.Unwrap(ctx)
+	token := auth.BearerToken(r)
 	none := platform.Errorf(platform.Unauthorised, "Show a token: the header Authorization with Bearer and the token.")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return service.Actor{}, none
-	}
 	var actor service.Actor
 	var err error
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/api"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 	"github.com/assay-run/assay/internal/platform/store"
 )
 
@@ -99,7 +100,7 @@ func TestAnUploadWithAKeyIsTakenOnce(t *testing.T) {
 	p := r.invited(r.owner, r.assessment(r.owner), "ann")
 	r.start(&p)
 	ask := call{
-		method: http.MethodPost, path: api.Prefix + "/candidate/submissions?challenge=one&kind=final", token: p.token, body: archive(t, "x"),
+		method: http.MethodPost, path: api.Prefix + "/candidate/submissions?challenge=one&kind=final", token: p.token, body: servicetest.Archive(t, "x"),
 		headers: map[string]string{"Idempotency-Key": "k"},
 	}
 	type handed struct {
@@ -115,7 +116,7 @@ func TestAnUploadWithAKeyIsTakenOnce(t *testing.T) {
 	require.Equal(t, a, b)
 	require.True(t, a.Complete)
 	require.Equal(t, "queued", a.Grading.State)
-	ask.body = archive(t, "y")
+	ask.body = servicetest.Archive(t, "y")
 	require.Equal(t, http.StatusConflict, r.do(ask).Code)
 }
 
@@ -323,10 +324,10 @@ func TestTheWayOfASubmission(t *testing.T) {
 	require.Equal(t, false, refused["submission"].(obj)["intake"].(obj)["accepted"])
 	require.NotEmpty(t, refused["submission"].(obj)["intake"].(obj)["problem"])
 	require.NotContains(t, refused, "grading")
-	dry := hand("dry_run", archive(t, "try"))["grading"].(obj)["id"].(string)
+	dry := hand("dry_run", servicetest.Archive(t, "try"))["grading"].(obj)["id"].(string)
 	r.grade(r.owner.Org(), platform.ID(dry), 40)
 	require.Equal(t, true, get[obj](r, api.Prefix+"/candidate/gradings/"+dry, p.token)["over"])
-	final := hand("final", archive(t, "done"))
+	final := hand("final", servicetest.Archive(t, "done"))
 	require.Equal(t, true, final["complete"])
 	job := final["grading"].(obj)["id"].(string)
 	require.Equal(t, "queued", get[obj](r, api.Prefix+"/candidate/gradings/"+job, p.token)["state"])

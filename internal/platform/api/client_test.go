@@ -14,6 +14,7 @@ import (
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/client"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 )
 
 // dial makes the assay command's client of a server that answers like the real one. before may break a request; what it answers is
@@ -61,7 +62,7 @@ func TestTheClientSpeaksThisAPI(t *testing.T) {
 	require.NotEmpty(t, refused.Submission.Intake.Problem)
 	require.Nil(t, refused.Grading)
 
-	dry, err := c.Submit(t.Context(), r.upload(platform.DryRun, "k1", archive(t, "try")))
+	dry, err := c.Submit(t.Context(), r.upload(platform.DryRun, "k1", servicetest.Archive(t, "try")))
 	require.NoError(t, err)
 	require.True(t, dry.Submission.Intake.Accepted)
 	require.Equal(t, 2, dry.Submission.Intake.Files)
@@ -80,7 +81,7 @@ func TestTheClientSpeaksThisAPI(t *testing.T) {
 	require.NoError(t, c.Report(t.Context(), result, &report))
 	require.JSONEq(t, `{"report":true}`, report.String())
 
-	final, err := c.Submit(t.Context(), r.upload(platform.Final, "k2", archive(t, "done")))
+	final, err := c.Submit(t.Context(), r.upload(platform.Final, "k2", servicetest.Archive(t, "done")))
 	require.NoError(t, err)
 	require.True(t, final.Complete)
 }
@@ -98,7 +99,7 @@ func TestTheClientsKeysAreTheAPIs(t *testing.T) {
 		r.handler.ServeHTTP(httptest.NewRecorder(), q) // it is done, and nobody hears of it
 		panic(http.ErrAbortHandler)
 	})
-	out, err := c.Submit(t.Context(), r.upload(platform.Final, "k", archive(t, "x")))
+	out, err := c.Submit(t.Context(), r.upload(platform.Final, "k", servicetest.Archive(t, "x")))
 	require.NoError(t, err)
 	require.True(t, out.Complete, "also when the attempt is over by now")
 	require.Equal(t, 3, lost)
@@ -108,7 +109,7 @@ func TestTheClientsKeysAreTheAPIs(t *testing.T) {
 	type handed struct{ Submissions []any }
 	require.Len(t, get[handed](r, "/api/v1/candidate/invitation", p.token).Submissions, 1)
 
-	_, err = c.Submit(t.Context(), r.upload(platform.Final, "k", archive(t, "y")))
+	_, err = c.Submit(t.Context(), r.upload(platform.Final, "k", servicetest.Archive(t, "y")))
 	var problem *client.ProblemError
 	require.ErrorAs(t, err, &problem)
 	require.Equal(t, []any{http.StatusConflict, platform.Conflict}, []any{problem.Status, problem.Code})
@@ -129,11 +130,11 @@ func TestTheClientReadsTheAPIsProblems(t *testing.T) {
 		{"another's grading", w.bob.token, func(c *client.Client) error { _, err := c.Grading(t.Context(), w.ann.job); return err }, platform.NotFound, 404},
 		{"another's report", w.bob.token, func(c *client.Client) error { return c.Report(t.Context(), w.ann.result, io.Discard) }, platform.NotFound, 404},
 		{"not started", w.cyd.token, func(c *client.Client) error {
-			_, err := c.Submit(t.Context(), w.upload(platform.DryRun, "k", archive(t, "x")))
+			_, err := c.Submit(t.Context(), w.upload(platform.DryRun, "k", servicetest.Archive(t, "x")))
 			return err
 		}, platform.Conflict, 409},
 		{"over", w.ann.token, func(c *client.Client) error {
-			_, err := c.Submit(t.Context(), client.Upload{Challenge: "one", Kind: platform.Final, Open: w.upload(platform.Final, "", archive(t, "x")).Open, Bytes: int64(len(archive(t, "x")))})
+			_, err := c.Submit(t.Context(), client.Upload{Challenge: "one", Kind: platform.Final, Open: w.upload(platform.Final, "", servicetest.Archive(t, "x")).Open, Bytes: int64(len(servicetest.Archive(t, "x")))})
 			return err
 		}, platform.Gone, 410},
 		{"too large", w.bob.token, func(c *client.Client) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/api"
 	"github.com/assay-run/assay/internal/platform/service"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 )
 
 // document is what the tests read of the API's own document.
@@ -247,14 +248,14 @@ func ownTries(w *world, nothing platform.ID) []try {
 		{"save-draft", 200, "one", "", obj{"revision": 0, "body": "so far"}, w.bob.token}, {"save-draft", 409, "one", "", obj{"revision": 0, "body": "so far"}, w.bob.token},
 		{"save-draft", 410, "one", "", obj{"revision": 0, "body": "late"}, ""},
 		{"start", 422, "1", "", obj{"consent": "0"}, w.dan.token}, {"start", 200, "1", "", obj{"consent": service.ConsentVersion}, w.dan.token},
-		{"submit", 201, "", "challenge=one&kind=dry_run", archive(w.t, "x"), w.bob.token}, {"submit", 201, "", final, []byte("no archive"), w.bob.token},
-		{"submit", 422, "", "challenge=one&kind=other", archive(w.t, "x"), w.bob.token}, {"submit", 404, "", "challenge=three&kind=final", archive(w.t, "x"), w.bob.token},
+		{"submit", 201, "", "challenge=one&kind=dry_run", servicetest.Archive(w.t, "x"), w.bob.token}, {"submit", 201, "", final, []byte("no archive"), w.bob.token},
+		{"submit", 422, "", "challenge=one&kind=other", servicetest.Archive(w.t, "x"), w.bob.token}, {"submit", 404, "", "challenge=three&kind=final", servicetest.Archive(w.t, "x"), w.bob.token},
 		{"submit", 422, "", final, bytes.Repeat([]byte("x"), maxUpload+1), w.bob.token}, {"submit", 422, "", final, bytes.Repeat([]byte("x"), 2*maxUpload), w.bob.token},
 		{"get-own-grading", 200, w.ann.dry, "", nil, ""}, {"get-own-grading", 404, w.bob.dry, "", nil, ""},
 		{"cancel-dry-run", 200, w.bob.dry, "", nil, w.bob.token}, {"cancel-dry-run", 409, w.ann.job, "", nil, ""},
 		{"list-own-results", 200, "", "", nil, ""}, {"list-own-results", 403, "", "", nil, w.team},
 		{"get-own-report", 404, nothing, "", nil, ""}, {"get-own-report", 403, w.ann.result, "", nil, w.team},
-		{"finish", 409, "", "", nil, w.fay.token}, {"submit", 201, "", final, archive(w.t, "final"), w.bob.token}, {"finish", 409, "", "", nil, w.bob.token},
+		{"finish", 409, "", "", nil, w.fay.token}, {"submit", 201, "", final, servicetest.Archive(w.t, "final"), w.bob.token}, {"finish", 409, "", "", nil, w.bob.token},
 		{"export-own-data", 200, "", "", nil, ""}, {"export-own-data", 403, "", "", nil, w.team},
 		{"withdraw", 204, "", "", nil, w.dan.token}, {"withdraw", 410, "", "", nil, w.dan.token},
 		{"erase-own-data", 403, "", "", nil, w.team}, {"erase-own-data", 204, "", "", nil, w.fay.token},

@@ -24,6 +24,7 @@ import (
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/api"
 	"github.com/assay-run/assay/internal/platform/mail"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 )
 
 func TestHostileInput(t *testing.T) { hostileInput(newWorld(t)) }
@@ -392,7 +393,7 @@ func TestAKeyIsOfOneRequest(t *testing.T) {
 
 	// The key of one candidate is nothing to another.
 	for _, p := range []person{w.bob, w.gus} {
-		up := call{method: http.MethodPost, path: api.Prefix + "/candidate/submissions?challenge=one&kind=dry_run", token: p.token, body: archive(t, p.token), headers: map[string]string{"Idempotency-Key": "same"}}
+		up := call{method: http.MethodPost, path: api.Prefix + "/candidate/submissions?challenge=one&kind=dry_run", token: p.token, body: servicetest.Archive(t, p.token), headers: map[string]string{"Idempotency-Key": "same"}}
 		answer := w.do(up)
 		require.Equal(t, http.StatusCreated, answer.Code, answer.Body.String())
 		require.Contains(t, answer.Body.String(), string(p.attempt))

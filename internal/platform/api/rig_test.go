@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -31,6 +30,7 @@ import (
 	"github.com/assay-run/assay/internal/platform/pages"
 	"github.com/assay-run/assay/internal/platform/seal"
 	"github.com/assay-run/assay/internal/platform/service"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 	"github.com/assay-run/assay/internal/platform/store"
 	"github.com/assay-run/assay/internal/platform/web"
 	"github.com/assay-run/assay/internal/platform/web/httpbase"
@@ -293,28 +293,11 @@ func (r *rig) start(p *person) {
 func (r *rig) handIn(p person, kind platform.SubmissionKind, text string) (submission, job platform.ID) {
 	r.t.Helper()
 	out, err := r.service.Submit(r.t.Context(), r.actor(p), service.Upload{
-		ChallengeID: "one", Kind: kind, FileName: "work.zip", Body: bytes.NewReader(archive(r.t, text)), ReceivedAt: r.clock(),
+		ChallengeID: "one", Kind: kind, FileName: "work.zip", Body: bytes.NewReader(servicetest.Archive(r.t, text)), ReceivedAt: r.clock(),
 	})
 	require.NoError(r.t, err)
 	require.NotNil(r.t, out.Job, out.Submission.Intake.Problem)
 	return out.Submission.ID, out.Job.ID
-}
-
-// archive is a submission that intake accepts; text makes it differ from others.
-func archive(t *testing.T, text string) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
-	for name, body := range map[string]string{
-		"package.json": `{"name":"x","version":"1.0.0","type":"module","scripts":{"start":"node index.js"}}`, "index.js": "// " + text + "\n",
-	} {
-		f, err := w.Create(name)
-		require.NoError(t, err)
-		_, err = io.WriteString(f, body)
-		require.NoError(t, err)
-	}
-	require.NoError(t, w.Close())
-	return out.Bytes()
 }
 
 // grade gives a job its verdict, as a worker does.

@@ -11,12 +11,9 @@ import (
 
 	"github.com/assay-run/assay/challenges"
 	"github.com/assay-run/assay/graders"
-	"github.com/assay-run/assay/internal/evidence"
-	"github.com/assay-run/assay/internal/gradework"
 	"github.com/assay-run/assay/internal/grading"
 	"github.com/assay-run/assay/internal/platform/grader"
 	"github.com/assay-run/assay/internal/platform/worker"
-	"github.com/assay-run/assay/internal/report"
 )
 
 // Stored is a worker.Grader that answers with gradings that were made before, such as `assay validate --out` keeps. Each was
@@ -90,29 +87,12 @@ func (s *Stored) Grade(_ context.Context, t worker.Task) (worker.Outcome, error)
 	if err != nil {
 		return worker.Outcome{}, err
 	}
-	ev, err := grading.ReadEvidence(filepath.Join(dir, grading.EvidenceFile))
-	if err != nil {
-		return worker.Outcome{}, err
-	}
-	if err := errors.Join(copyFile(dir, t.Dir, grading.ReportFile), copyFile(dir, t.Dir, grading.EvidenceFile), writePage(t.Dir, ev, rep)); err != nil {
+	if err := errors.Join(copyFile(dir, t.Dir, grading.ReportFile), copyFile(dir, t.Dir, grading.EvidenceFile)); err != nil {
 		return worker.Outcome{}, err
 	}
 	return worker.Outcome{
-		Result: grader.ResultOf(rep), Report: filepath.Join(t.Dir, grading.ReportFile),
-		Evidence: filepath.Join(t.Dir, grading.EvidenceFile), Page: filepath.Join(t.Dir, gradework.PageFile),
+		Result: grader.ResultOf(rep), Report: filepath.Join(t.Dir, grading.ReportFile), Evidence: filepath.Join(t.Dir, grading.EvidenceFile),
 	}, nil
-}
-
-func writePage(dir string, ev *evidence.Grading, rep *grading.Report) error {
-	out, err := os.Create(filepath.Join(dir, gradework.PageFile))
-	if err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	err = report.HTML(out, rep, ev, report.Options{})
-	if err := errors.Join(err, out.Close()); err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	return nil
 }
 
 func copyFile(from, to, name string) error {

@@ -104,13 +104,13 @@ func (g *Grader) grade(ctx context.Context, t worker.Task) (worker.Outcome, erro
 		return worker.Outcome{Invalid: graded.Report.Invalid}, nil
 	}
 	t.Progress("writing the report")
-	if err := graded.Write(t.Dir); err != nil {
+	// The page is made when somebody asks for it.
+	if err := grading.WriteFiles(t.Dir, graded.Evidence, graded.Report); err != nil {
 		return worker.Outcome{}, fmt.Errorf("write report: %w", err)
 	}
 	return worker.Outcome{
 		Result: ResultOf(graded.Report),
 		Report: filepath.Join(t.Dir, grading.ReportFile), Evidence: filepath.Join(t.Dir, grading.EvidenceFile),
-		Page: filepath.Join(t.Dir, gradework.PageFile),
 	}, nil
 }
 

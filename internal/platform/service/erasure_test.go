@@ -101,14 +101,14 @@ func (quoting) Grade(_ context.Context, t worker.Task) (worker.Outcome, error) {
 	gz := gzip.NewWriter(&packed)
 	_, _ = gz.Write(code)
 	out := worker.Outcome{
-		Report: filepath.Join(t.Dir, "report.json"), Evidence: filepath.Join(t.Dir, "evidence.json.gz"), Page: filepath.Join(t.Dir, "report.html"),
+		Report: filepath.Join(t.Dir, "report.json"), Evidence: filepath.Join(t.Dir, "evidence.json.gz"),
 		Result: platform.Result{
 			ChallengeDigest: "sha256:x", Verdict: platform.Passed, Score: 80, Low: 80, High: 80, PassMark: 60, Band: "mid", Headline: "It printed " + string(code),
 			Criteria: []platform.CriterionResult{{ID: "c", Title: "C", Skill: "memory", Assessed: true, Score: .8, Low: .8, High: .8, Weight: 1, Points: 80, MaxPoints: 100}},
 		},
 	}
 	text, err := json.Marshal(map[string]string{"quote": string(code)})
-	return out, errors.Join(err, gz.Close(), os.WriteFile(out.Report, text, 0o600), os.WriteFile(out.Evidence, packed.Bytes(), 0o600), os.WriteFile(out.Page, code, 0o600))
+	return out, errors.Join(err, gz.Close(), os.WriteFile(out.Report, text, 0o600), os.WriteFile(out.Evidence, packed.Bytes(), 0o600))
 }
 
 // person is somebody whose traces can be searched for.
@@ -260,7 +260,7 @@ func TestNothingIsLeftOfWhoIsErased(t *testing.T) {
 			for _, trace := range p.traces() {
 				require.NotEmpty(t, h.places(trace), "%q is somewhere, or this test shows nothing", trace)
 			}
-			for _, where := range []string{"archive", "report.json", "report.html", "evidence.json.gz", "drafts.body", "results.headline", "decisions.reason", "submissions.problem"} {
+			for _, where := range []string{"archive", "report.json", "evidence.json.gz", "drafts.body", "results.headline", "decisions.reason", "submissions.problem"} {
 				require.Contains(t, h.places(p.quote), where)
 			}
 			require.NoError(t, erase(h, owner, p))

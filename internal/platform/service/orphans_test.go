@@ -69,7 +69,7 @@ func TestFilesThatNoRowNames(t *testing.T) {
 	h.stored(h.clock().Add(-25 * time.Hour))
 	young := h.put(prefix + "submissions/sub_young/archive")
 	assert.Equal(t, 2, h.keep().Orphans)
-	assert.ElementsMatch(t, append(before, foreign, young), h.keys(), "what rows name stays, with the page beside it, and so does what may be another installation's")
+	assert.ElementsMatch(t, append(before, foreign, young), h.keys(), "what rows name stays, and so does what may be another installation's")
 	assert.Zero(t, h.keep().Orphans)
 }
 
@@ -137,5 +137,5 @@ func TestOrphansAndUploads(t *testing.T) {
 	}
 	end()
 	assert.Equal(t, 6, between)
-	assert.Len(t, h.keys(), 3*2*4, "archive, report, evidence and page of each")
+	assert.Len(t, h.keys(), 3*2*3, "archive, report and evidence of each")
 }

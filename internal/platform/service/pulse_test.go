@@ -12,6 +12,7 @@ import (
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/service"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 )
 
 // A pulse differs when a candidate's page does, and stays when nothing has happened.
@@ -109,7 +110,7 @@ func TestSlowUploads(t *testing.T) {
 			}
 		})
 	}
-	body := archive(t, "slow")
+	body := servicetest.Archive(t, "slow")
 	for _, w := range send { // the first bytes of each have arrived
 		_, err := w.Write(body[:10])
 		require.NoError(t, err)

@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"database/sql"
@@ -19,6 +18,7 @@ import (
 	"github.com/assay-run/assay/internal/intake"
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/service"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 	"github.com/assay-run/assay/internal/platform/store"
 )
 
@@ -256,23 +256,6 @@ func (b *bench) invited(a service.Actor, assessment platform.ID, email string) (
 	return c, out[0]
 }
 
-// archive is a submission that intake accepts; text makes it differ from others.
-func archive(t *testing.T, text string) []byte {
-	t.Helper()
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
-	for name, body := range map[string]string{
-		"package.json": `{"name":"x","version":"1.0.0","type":"module","scripts":{"start":"node index.js"}}`, "index.js": "// " + text + "\n",
-	} {
-		f, err := w.Create(name)
-		require.NoError(t, err)
-		_, err = io.WriteString(f, body)
-		require.NoError(t, err)
-	}
-	require.NoError(t, w.Close())
-	return out.Bytes()
-}
-
 func (b *bench) upload(kind platform.SubmissionKind, body []byte) service.Upload {
 	return service.Upload{ChallengeID: "one", Kind: kind, FileName: "work.zip", Body: bytes.NewReader(body), ReceivedAt: b.clock()}
 }
@@ -280,7 +263,7 @@ func (b *bench) upload(kind platform.SubmissionKind, body []byte) service.Upload
 // handIn hands a submission in that is accepted.
 func (b *bench) handIn(c service.Actor, kind platform.SubmissionKind, text string) store.HandedIn {
 	b.t.Helper()
-	out, err := b.Submit(b.t.Context(), c, b.upload(kind, archive(b.t, text)))
+	out, err := b.Submit(b.t.Context(), c, b.upload(kind, servicetest.Archive(b.t, text)))
 	require.NoError(b.t, err)
 	require.True(b.t, out.Submission.Intake.Accepted, out.Submission.Intake.Problem)
 	require.NotNil(b.t, out.Job)

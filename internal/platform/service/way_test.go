@@ -15,6 +15,7 @@ import (
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/service"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 	"github.com/assay-run/assay/internal/platform/store"
 )
 
@@ -58,7 +59,7 @@ func TestTheWholeWay(t *testing.T) {
 	require.True(t, final.Complete)
 	require.Equal(t, "standard", final.Job.Mode)
 	require.Equal(t, []platform.ID{dry.Job.ID, final.Job.ID}, b.queue.jobs)
-	_, err = b.Submit(ctx, candidate, b.upload(platform.Final, archive(t, "again")))
+	_, err = b.Submit(ctx, candidate, b.upload(platform.Final, servicetest.Archive(t, "again")))
 	b.requireCode(platform.Gone, err)
 
 	results, err := b.OwnResults(ctx, candidate)
@@ -134,7 +135,7 @@ func TestWhatIntakeRefusesIsALine(t *testing.T) {
 	owner := b.owner()
 	candidate, _ := b.invited(owner, b.assessment(owner, settings()).ID, "c@x.example")
 	b.start(candidate)
-	for name, body := range map[string][]byte{"no archive": []byte("hello"), "a broken zip": archive(t, "x")[:60]} {
+	for name, body := range map[string][]byte{"no archive": []byte("hello"), "a broken zip": servicetest.Archive(t, "x")[:60]} {
 		out, err := b.Submit(t.Context(), candidate, b.upload(platform.Final, body))
 		require.NoError(t, err, name)
 		require.False(t, out.Submission.Intake.Accepted, name)
@@ -153,7 +154,7 @@ func TestUploadsThatCannotBeTaken(t *testing.T) {
 	s := settings()
 	s.Challenges = append(s.Challenges, platform.AssessmentChallenge{ChallengeID: "two", Weight: 1})
 	candidate, _ := b.invited(owner, b.assessment(owner, s).ID, "c@x.example")
-	_, err := b.Submit(t.Context(), candidate, b.upload(platform.Final, archive(t, "x")))
+	_, err := b.Submit(t.Context(), candidate, b.upload(platform.Final, servicetest.Archive(t, "x")))
 	b.requireCode(platform.Conflict, err) // not started
 	b.start(candidate)
 	for name, c := range map[string]struct {
@@ -168,24 +169,24 @@ func TestUploadsThatCannotBeTaken(t *testing.T) {
 		"from the future":   {func(u *service.Upload) { u.ReceivedAt = b.clock().Add(time.Minute) }, platform.Invalid},
 		"too late":          {func(u *service.Upload) { u.ReceivedAt = b.clock().Add(2 * time.Hour) }, platform.Gone},
 	} {
-		up := b.upload(platform.Final, archive(t, name))
+		up := b.upload(platform.Final, servicetest.Archive(t, name))
 		c.change(&up)
 		_, err := b.Submit(t.Context(), candidate, up)
 		require.Equal(t, c.want, platform.ErrorCode(err), "%s: %v", name, err)
 		require.Zero(t, b.blobs.count(), name)
 	}
 	b.queue.broken = errors.New("the engine is down")
-	_, err = b.Submit(t.Context(), candidate, b.upload(platform.Final, archive(t, "x")))
+	_, err = b.Submit(t.Context(), candidate, b.upload(platform.Final, servicetest.Archive(t, "x")))
 	b.requireCode(platform.Internal, err)
 	require.Zero(t, b.blobs.count(), "what was put is taken away again")
 	require.Empty(t, look(b, candidate).Submissions, "submission and job are stored with the place in the queue, or not at all")
 	b.queue.broken, b.blobs.broken = nil, errors.New("disk full")
-	_, err = b.Submit(t.Context(), candidate, b.upload(platform.Final, archive(t, "x")))
+	_, err = b.Submit(t.Context(), candidate, b.upload(platform.Final, servicetest.Archive(t, "x")))
 	b.requireCode(platform.Internal, err)
 	require.Empty(t, look(b, candidate).Submissions)
 	b.blobs.broken = nil
 	b.handIn(candidate, platform.Final, "x")
-	_, err = b.Submit(t.Context(), candidate, b.upload(platform.Final, archive(t, "second")))
+	_, err = b.Submit(t.Context(), candidate, b.upload(platform.Final, servicetest.Archive(t, "second")))
 	b.requireCode(platform.Conflict, err)
 	require.Equal(t, 1, b.blobs.count())
 }
@@ -203,7 +204,7 @@ func TestAnUploadUnderAKeyIsTakenOnce(t *testing.T) {
 	owner := b.owner()
 	candidate, _ := b.invited(owner, b.assessment(owner, settings()).ID, "c@x.example")
 	b.start(candidate)
-	body := archive(t, "x")
+	body := servicetest.Archive(t, "x")
 	up := b.upload(platform.Final, body)
 	up.Key = "k1"
 	first, err := b.Submit(t.Context(), candidate, up)
@@ -217,7 +218,7 @@ func TestAnUploadUnderAKeyIsTakenOnce(t *testing.T) {
 	require.True(t, second.Complete)
 	require.Len(t, b.queue.jobs, 1)
 	require.Equal(t, 1, b.blobs.count())
-	up = b.upload(platform.Final, archive(t, "something else"))
+	up = b.upload(platform.Final, servicetest.Archive(t, "something else"))
 	up.Key = "k1"
 	_, err = b.Submit(t.Context(), candidate, up)
 	b.requireCode(platform.Conflict, err)
@@ -232,7 +233,7 @@ func TestDryRunsThatWaitAreBounded(t *testing.T) {
 	for range service.MaxWaitingDryRuns {
 		last = b.handIn(candidate, platform.DryRun, "try")
 	}
-	_, err := b.Submit(t.Context(), candidate, b.upload(platform.DryRun, archive(t, "one more")))
+	_, err := b.Submit(t.Context(), candidate, b.upload(platform.DryRun, servicetest.Archive(t, "one more")))
 	b.requireCode(platform.RateLimited, err)
 	_, err = b.CancelDryRun(t.Context(), candidate, last.Job.ID)
 	require.NoError(t, err)

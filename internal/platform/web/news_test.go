@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 )
 
 // patience bounds a wait for what must come.
@@ -65,7 +66,7 @@ func TestNews(t *testing.T) {
 	team.fill(page, "/extend", "minutes", "30", "extendReason", "a fire alarm").ok(t)
 	await(t, lines, "event: clock")
 	await(t, lines, `data: {"ends":`)
-	c.handIn(base+"/work/one", platform.DryRun, archive(t, "x")).ok(t)
+	c.handIn(base+"/work/one", platform.DryRun, string(servicetest.Archive(t, "x"))).ok(t)
 	await(t, lines, "event: changed")
 	b.grade(50)
 	await(t, lines, "event: changed")

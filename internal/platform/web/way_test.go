@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/assay-run/assay/internal/platform"
+	"github.com/assay-run/assay/internal/platform/service/servicetest"
 )
 
 var submissionReport = regexp.MustCompile(`/submissions/sub_[0-9a-z]+/report`)
@@ -47,7 +48,7 @@ func TestTheWholeWay(t *testing.T) {
 	require.Contains(t, refused.body, "neither a directory nor an archive")
 	require.NotContains(t, refused.body, "assay-upload-", "where it lies on the server is nobody's business")
 
-	page = ann.handIn(task, platform.DryRun, archive(t, "try")).ok(t)
+	page = ann.handIn(task, platform.DryRun, string(servicetest.Archive(t, "try"))).ok(t)
 	require.Equal(t, task+"?done=handedin", page.path)
 	require.Contains(t, page.body, "/cancel")
 	b.grade(48)
@@ -59,7 +60,7 @@ func TestTheWholeWay(t *testing.T) {
 	report = ann.get(own).ok(t)
 	requireSandbox(t, report)
 
-	page = ann.handIn(task, platform.Final, archive(t, "done")).ok(t)
+	page = ann.handIn(task, platform.Final, string(servicetest.Archive(t, "done"))).ok(t)
 	require.Regexp(t, `/result$`, page.path)
 	b.pass(time.Minute)
 	b.grade(82)
@@ -68,7 +69,7 @@ func TestTheWholeWay(t *testing.T) {
 	requireSandbox(t, ann.get(regexp.MustCompile(`/my/[a-z0-9_]+/submissions/sub_[0-9a-z]+/report`).FindString(page.body)).ok(t))
 
 	bob, bobs := b.begun(team.invited(assessment, "Bob Example", "bob@x.example"))
-	bob.handIn(bobs+"/work/one", platform.Final, archive(t, "bob's")).ok(t)
+	bob.handIn(bobs+"/work/one", platform.Final, string(servicetest.Archive(t, "bob's"))).ok(t)
 	b.grade(55)
 
 	b.review(team, assessment)
@@ -201,10 +202,10 @@ func TestUploadsThatAreRefused(t *testing.T) {
 	}{
 		{"no file", []field{{name: "kind", value: "dry_run"}}, 422, "archive"},
 		{"no archive", []field{{name: "kind", value: "dry_run"}, {"archive", "x.zip", "hello"}}, 422, "archive"},
-		{"not sure", []field{{name: "kind", value: "final"}, {"archive", "x.zip", archive(t, "x")}}, 422, "sure"},
-		{"sure too late", []field{{name: "kind", value: "final"}, {"archive", "x.zip", archive(t, "x")}, {name: "sure", value: "on"}}, 422, "sure"},
+		{"not sure", []field{{name: "kind", value: "final"}, {"archive", "x.zip", string(servicetest.Archive(t, "x"))}}, 422, "sure"},
+		{"sure too late", []field{{name: "kind", value: "final"}, {"archive", "x.zip", string(servicetest.Archive(t, "x"))}, {name: "sure", value: "on"}}, 422, "sure"},
 		{"no archive, final", []field{{name: "kind", value: "final"}, {name: "sure", value: "on"}, {"archive", "x.zip", "hello"}}, 422, "finalArchive"},
-		{"no such kind", []field{{name: "kind", value: "exam"}, {"archive", "x.zip", archive(t, "x")}}, 422, "archive"},
+		{"no such kind", []field{{name: "kind", value: "exam"}, {"archive", "x.zip", string(servicetest.Archive(t, "x"))}}, 422, "archive"},
 		{"too large", []field{{name: "kind", value: "dry_run"}, {"archive", "x.zip", strings.Repeat("x", 1<<20+1)}}, 422, "archive"},
 		{"a long field", []field{{name: "kind", value: strings.Repeat("x", 5000)}}, 422, ""},
 	} {
@@ -217,7 +218,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 	}
 	require.Equal(t, http.StatusUnprocessableEntity, c.post(task+"/submissions", nil).status, "a form without files")
 	require.Equal(t, task, c.get(task+"/submissions").path, "whoever loads the page again is led back")
-	c.handIn(task, platform.Final, archive(t, "a refused one does not stand in the way")).ok(t)
+	c.handIn(task, platform.Final, string(servicetest.Archive(t, "a refused one does not stand in the way"))).ok(t)
 }
 
 func TestWithdrawAndErase(t *testing.T) {

@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"database/sql"
@@ -417,23 +416,6 @@ func (b *bench) begun(link string) (c *browser, base string) {
 	page := c.get(link).ok(b.t)
 	page = c.fill(page, "/start", "consent", "on").ok(b.t)
 	return c, page.path[:strings.Index(page.path, "/work")]
-}
-
-// archive is a submission that intake accepts; text makes it differ from others.
-func archive(t *testing.T, text string) string {
-	t.Helper()
-	var out bytes.Buffer
-	w := zip.NewWriter(&out)
-	for name, body := range map[string]string{
-		"package.json": `{"name":"x","version":"1.0.0","type":"module","scripts":{"start":"node index.js"}}`, "index.js": "// " + text + "\n",
-	} {
-		f, err := w.Create(name)
-		require.NoError(t, err)
-		_, err = io.WriteString(f, body)
-		require.NoError(t, err)
-	}
-	require.NoError(t, w.Close())
-	return out.String()
 }
 
 // handIn uploads to a task, in the order of the form's fields.

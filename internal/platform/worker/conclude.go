@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"strconv"
 	"time"
 
@@ -39,15 +38,9 @@ func (w *Worker) conclude(ctx, tried, held context.Context, l *lease, e ending) 
 const (
 	reportName   = "report.json"
 	evidenceName = "evidence.json.gz"
-	// pageName lies beside the report, and no column of the database names it: it is where the report is, or nowhere.
-	pageName    = "report.html"
-	maxReport   = 64 << 20
-	maxEvidence = 256 << 20
-	maxPage     = 64 << 20
+	maxReport    = 64 << 20
+	maxEvidence  = 256 << 20
 )
-
-// PageKey is where the page for people is kept, beside a report. A grading may have none.
-func PageKey(report platform.Blob) string { return path.Join(path.Dir(report.Key), pageName) }
 
 // fileKey is where a file of a try is kept. The fence is part of it, so two workers never write to the same place.
 func fileKey(j platform.Job, fence int64, name string) string {
@@ -61,9 +54,6 @@ func (w *Worker) finish(ctx context.Context, l *lease, o Outcome) error {
 	var err error
 	if r.Report, err = w.put(ctx, l, reportName, o.Report, maxReport); err == nil {
 		r.Evidence, err = w.put(ctx, l, evidenceName, o.Evidence, maxEvidence)
-	}
-	if err == nil && o.Page != "" {
-		_, err = w.put(ctx, l, pageName, o.Page, maxPage)
 	}
 	if err != nil {
 		return errors.Join(w.faulted(ctx, l, platform.FaultInfrastructure, err.Error()), w.removeFiles(ctx, l.job, l.job.Fence))
@@ -129,7 +119,7 @@ func (w *Worker) removeFiles(ctx context.Context, j platform.Job, fence int64) e
 	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), w.opts.Grace)
 	defer end()
 	var errs []error
-	for _, name := range []string{reportName, evidenceName, pageName} {
+	for _, name := range []string{reportName, evidenceName} {
 		if err := w.opts.Blobs.Delete(ctx, fileKey(j, fence, name)); err != nil {
 			errs = append(errs, fmt.Errorf("remove %s of a try that gave no verdict: %w", name, err))
 		}

@@ -42,6 +42,4 @@ type Outcome struct {
 	Result platform.Result
 	// Report and Evidence are the files report.json and evidence.json.gz, in the task's folder.
 	Report, Evidence string
-	// Page is the file report.html there; empty: there is none.
-	Page string
 }

@@ -277,37 +277,3 @@ func TestDrainsThoughNotReady(t *testing.T) {
 	}
 	assert.Equal(t, []any{platform.JobQueued, 0}, []any{b.job(j).State, b.job(j).Tries})
 }
-
-// paged adds a page to what a grader finds.
-type paged struct{ worker.Grader }
-
-func (p paged) Grade(ctx context.Context, t worker.Task) (worker.Outcome, error) {
-	o, err := p.Grader.Grade(ctx, t)
-	if err != nil {
-		return o, err
-	}
-	o.Page = filepath.Join(t.Dir, "report.html")
-	return o, os.WriteFile(o.Page, []byte("<p>a page</p>"), 0o600)
-}
-
-func TestPageIsStored(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	j := b.submit(b.candidate("ada"), platform.Final)
-	require.NoError(t, b.worker(paged{scripted(workertest.Step{Score: 80})}).Turn(t.Context()))
-	results := b.results(j)
-	require.Len(t, results, 1)
-	page := worker.PageKey(results[0].Report)
-	assert.ElementsMatch(t, []string{results[0].Report.Key, results[0].Evidence.Key, page}, b.files())
-	assert.Equal(t, "<p>a page</p>", b.read(page))
-}
-
-func TestPageIsNotStored(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	j := b.submit(b.candidate("ada"), platform.Final)
-	w := b.worker(paged{scripted(workertest.Step{Score: 80})}, func(o *worker.Options) { o.Blobs = fullBlobs{b.blobs, "report.html"} })
-	require.NoError(t, w.Turn(t.Context()))
-	assert.Equal(t, platform.JobRetrying, b.job(j).State)
-	assert.Empty(t, b.files(), "nothing of it is left")
-}
