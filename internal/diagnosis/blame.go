@@ -12,7 +12,7 @@ const (
 	mostlyIdle    = 0.6  // of the time: the loop was free
 	mostlyGC      = 0.4  // of the busy time: the program could not run for a large part of it
 	mostly        = 0.5  // of the busy time
-	nearlyAll     = 0.8  // one place is to blame, whoever called it
+	nearlyAll     = 0.8  // one function is to blame, whoever called it
 	worthNaming   = 0.3  // a second place
 	stillTurning  = 0.3  // less than this was without a turn of the loop
 	mistakes      = 0.01 // of the looks may miss a function
@@ -267,7 +267,7 @@ func (a *analysis) place(l *look, path []int32, s *evidence.Stall) {
 		}
 	}
 	blame := holder
-	if blame < 0 || s.Slices || s.Turning || share(took, l.script) >= nearlyAll {
+	if blame < 0 || s.Slices || s.Turning || l.tookIt(hot, took) {
 		blame = hot
 	}
 	if blame < 0 {
@@ -279,6 +279,31 @@ func (a *analysis) place(l *look, path []int32, s *evidence.Stall) {
 		at := l.p.fn(hot).place(a.line(l, hot))
 		s.Hot, s.HotShare = &at, part
 	}
+}
+
+// tookIt says that one function took nearly all the time: itself, or, where it is most of it itself, together with what it
+// calls. A sort and its comparator are one piece of work, however V8 divides them.
+func (l *look) tookIt(n int32, own float64) bool {
+	if n < 0 || share(own, l.script) < mostly {
+		return false
+	}
+	all := 0.0
+	for _, s := range l.samples {
+		if !l.unknown(s) && l.calledIn(s.node, l.p.nodes[n].fn) {
+			all += s.took
+		}
+	}
+	return share(all, l.script) >= nearlyAll
+}
+
+// calledIn says that a function is on the stack of a node.
+func (l *look) calledIn(n, fn int32) bool {
+	for ; n >= 0; n = l.p.nodes[n].parent {
+		if l.p.nodes[n].fn == fn {
+			return true
+		}
+	}
+	return false
 }
 
 // ownCaller is the nearest caller of a node that belongs to the submission; the node itself when there is none.

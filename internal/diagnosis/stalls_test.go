@@ -75,3 +75,40 @@ func TestFunctionsBelongToSomebody(t *testing.T) {
 		assert.Equal(t, want, name)
 	}
 }
+
+// TestOneFunctionTookIt divides a second between a loop, what it calls and what that calls, as V8 happens to see it. It sees the
+// loop itself often enough to know that its callees returned.
+func TestOneFunctionTookIt(t *testing.T) {
+	t.Parallel()
+	const loop, sort, compare, other = 1, 2, 3, 4
+	for name, tc := range map[string]struct {
+		looks []int32 // in turn
+		blame string
+	}{
+		"all of it in one":               {[]int32{sort, sort, sort, sort, sort, sort, sort, sort, sort, loop}, "sort"},
+		"a part in what it calls":        {[]int32{sort, sort, compare, sort, sort, compare, sort, sort, compare, loop}, "sort"},
+		"several, none with most of it":  {[]int32{sort, sort, compare, other, other, other, sort, sort, other, loop}, "loop"},
+		"most of it in what it calls":    {[]int32{compare, compare, compare, sort, compare, compare, other, other, compare, loop}, "loop"},
+		"nothing but what the loop does": {[]int32{loop, loop, loop, loop, loop, loop, loop, loop, loop, sort}, "loop"},
+	} {
+		p := piece{
+			from: 0, to: 1e6,
+			funcs: []function{
+				{name: nameRoot}, {"loop", "a.mjs", 1}, {"sort", "a.mjs", 5}, {"compare", "a.mjs", 6}, {"other", "a.mjs", 9},
+			},
+			nodes: []node{
+				{fn: 0, parent: -1}, {fn: loop, lines: []int32{2, 5, 3, 5}}, {fn: sort, parent: loop}, {fn: compare, parent: sort}, {fn: other, parent: loop},
+			},
+		}
+		for i := range 1000 {
+			p.samples = append(p.samples, tc.looks[i%len(tc.looks)])
+			p.deltas = append(p.deltas, 1000)
+		}
+		r := &Recording{pieces: []piece{p}}
+		a := &analysis{recording: r, profile: newProfile(r, 0)}
+		s, ok := a.stall(window{0, 1})
+		if assert.True(t, ok, name) && assert.NotNil(t, s.Blame, name) {
+			assert.Equal(t, tc.blame, s.Blame.Function, name)
+		}
+	}
+}
