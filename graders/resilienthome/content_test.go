@@ -124,9 +124,20 @@ func TestPlan(t *testing.T) {
 	assert.Len(t, newPlan(4).Together, 12)
 	assert.Equal(t, phaseHang, p.at(p.phase(phaseHang).From).Name)
 	assert.Empty(t, p.at(p.length()).Name)
+	var faults []upstream.Fault
+	until := p.phase(phaseHang).From
 	assert.Greater(t, p.phase(phaseDead).To-p.phase(phaseDead).From, breakerWithin+2*time.Second, "a breaker has time to show")
 	assert.Greater(t, p.phase(phaseRecovery).To-p.phase(phaseRecovery).From, 5*time.Second)
 	assert.Greater(t, p.phase(phaseDead).To, p.phase(phaseRetryAfter).To+settle+3*time.Second, "profile is back for most of the next outage")
+	for _, r := range p.rules(recs, 0) {
+		if r.Name == phaseHang {
+			faults = append(faults, r.Reply.Fault)
+			assert.Greater(t, r.To-until, time.Second, "time to be noticed")
+			until = r.To
+		}
+	}
+	assert.Equal(t, []upstream.Fault{upstream.HangMidway, upstream.Hang}, faults, "answers that do not end, then none")
+	assert.Equal(t, p.phase(phaseHang).To, until)
 	for _, name := range services {
 		s, err := upstream.Start(upstream.Options{Name: name, Log: upstream.NewLog(time.Now()), Rules: p.rules(name, time.Second)})
 		require.NoError(t, err, "the rules are valid")

@@ -22,7 +22,7 @@ const (
 	phaseWarm       = "warm"        // all is well
 	phaseErrors     = "errors"      // 30 % of the calls to recs fail with 500
 	phaseTogether   = "together"    // now and then all calls to recs that are under way fail at once
-	phaseHang       = "hang"        // recs takes calls and never answers
+	phaseHang       = "hang"        // recs begins answers and does not end them, then takes calls and never answers
 	phaseRetryAfter = "retry-after" // profile answers 503 and asks to be left alone
 	phaseGarbage    = "garbage"     // ab answers 200 with half a document
 	phaseDead       = "dead"        // recs resets every connection
@@ -130,7 +130,9 @@ func (p plan) rules(service string, begin time.Duration) []upstream.Rule {
 			held.Latency, held.Spread, held.NotBefore = 0, 0, begin+t
 			list = append(list, upstream.Rule{Name: phaseTogether, From: begin + t - togetherHeld, To: begin + t, Reply: held})
 		}
-		return append(list, in(phaseHang, upstream.Reply{Fault: upstream.Hang}), in(phaseDead, upstream.Reply{Fault: upstream.ResetBeforeBody, Latency: quickest}))
+		midway, hang := in(phaseHang, upstream.Reply{Fault: upstream.HangMidway, Latency: quickest}), in(phaseHang, upstream.Reply{Fault: upstream.Hang})
+		midway.To = (midway.From + midway.To) / 2
+		return append(list, midway, hang, in(phaseDead, upstream.Reply{Fault: upstream.ResetBeforeBody, Latency: quickest}))
 	case tests:
 		return []upstream.Rule{in(phaseGarbage, upstream.Reply{Latency: quickest, Spread: spread, Body: []byte(`{"experiments":{"layout":"wi`)})}
 	}

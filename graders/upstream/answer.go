@@ -99,6 +99,13 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, c *Call, reply *R
 		half := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", 2*len(body)+2)
 		hijackAndReset(w, append(half, body...))
 		c.How = Reset
+	case HangMidway:
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
+		w.WriteHeader(max(reply.Status, http.StatusOK))
+		if _, err := w.Write(body[:(len(body)+1)/2]); err == nil && http.NewResponseController(w).Flush() == nil {
+			<-r.Context().Done()
+		}
 	default:
 		c.Status = max(reply.Status, http.StatusOK)
 		if write(w, r, reply, c.Status, body) {

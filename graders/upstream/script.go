@@ -16,6 +16,8 @@ const (
 	None Fault = ""
 	// Hang takes the call and never answers; it ends when the client gives up, or the upstream is closed.
 	Hang Fault = "hang"
+	// HangMidway answers with the head and half of the body and then nothing more; it ends like Hang.
+	HangMidway Fault = "hang-midway"
 	// ResetBeforeBody resets the connection when the header of the request has come, before its body is read.
 	ResetBeforeBody Fault = "reset-before-body"
 	// ResetAfterBody resets it when the whole request has been read: its effect may have happened.
@@ -77,7 +79,7 @@ func (r *Rule) validate() error {
 		return fmt.Errorf("rule %q: at most %d bytes can be answered", r.Name, maxFill)
 	}
 	switch reply.Fault {
-	case None, Hang, ResetBeforeBody, ResetAfterBody, ResetMidway:
+	case None, Hang, HangMidway, ResetBeforeBody, ResetAfterBody, ResetMidway:
 		return nil
 	}
 	return fmt.Errorf("rule %q: unknown fault %q", r.Name, reply.Fault)

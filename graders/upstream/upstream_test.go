@@ -141,6 +141,11 @@ func TestFaults(t *testing.T) {
 		check func(t *testing.T, status int, body string, err error)
 	}{
 		{Hang, Gone, func(t *testing.T, _ int, _ string, err error) { require.ErrorIs(t, err, context.DeadlineExceeded) }},
+		{HangMidway, Gone, func(t *testing.T, status int, body string, err error) {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.Equal(t, 200, status)
+			assert.Equal(t, "{", body, "the first half came")
+		}},
 		{ResetBeforeBody, Reset, func(t *testing.T, _ int, _ string, err error) { require.Error(t, err) }},
 		{ResetAfterBody, Reset, func(t *testing.T, _ int, _ string, err error) { require.ErrorIs(t, err, syscall.ECONNRESET) }},
 		{ResetMidway, Reset, func(t *testing.T, status int, body string, err error) {
