@@ -202,14 +202,14 @@ func (a *app) challengeTest(ctx context.Context, dir string, opts validateOption
 	if err != nil {
 		return err
 	}
-	results, err := a.validateChallenge(ctx, ch, opts)
+	results, err := a.validateChallenge(ctx, ch, opts, &validationFile{})
 	if err != nil {
-		return errors.Join(err, a.writeValidation(results, opts))
+		return errors.Join(err, a.showValidation(results, opts))
 	}
 	if len(results) == 0 {
 		return usagef("See the fixtures in challenge.yaml.", "no bundled solution matches %q", opts.only)
 	}
-	if err := a.writeValidation(results, opts); err != nil {
+	if err := a.showValidation(results, opts); err != nil {
 		return err
 	}
 	return a.sayReady(ch, dir, results, opts)

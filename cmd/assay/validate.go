@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -31,11 +29,14 @@ verdict and score with what challenge.yaml says. A gaming solution must gain at 
 honest twin, or be withheld as tampered, and no flawed one may get more than the reference.
 
 With --runs, solutions are graded again on fresh data, and verdicts or codes that change are counted.
+That takes hours: the file of --json is written after each grading, and with --continue the gradings in it
+are taken as they are, and only those that are missing are made.
 
 Exit code 0 when every solution got what it must, 1 otherwise.`,
 		Example: `  assay validate
   assay validate log-aggregate --mode quick
   assay validate log-aggregate --only 'flawed/*' --runs 3 --json result.json
+  assay validate log-aggregate --runs 10 --json result.json --continue     go on where the last one was stopped
   assay validate log-aggregate --runs 10 --neighbour     the same beside a load on the other cores`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +49,7 @@ Exit code 0 when every solution got what it must, 1 otherwise.`,
 	c.Flags().StringVar(&opts.out, "out", "", "keep every report in this folder")
 	c.Flags().BoolVar(&opts.neighbour, "neighbour", false, "keep the cores beside the submission's busy meanwhile: nothing may change")
 	c.Flags().StringVar(&opts.json, "json", "", "write a machine-readable result to this file")
+	c.Flags().BoolVar(&opts.goOn, "continue", false, "make only the gradings that the file of --json has not yet")
 	return c
 }
 
@@ -55,6 +57,7 @@ type validateOptions struct {
 	mode, only, out, json string
 	runs                  int
 	neighbour             bool
+	goOn                  bool
 }
 
 // everyFixture are the patterns that fit every name of a bundled solution.
@@ -67,6 +70,8 @@ const maxInvalid = 2
 // fixtureResult is one grading of one bundled solution.
 type fixtureResult struct {
 	Challenge string   `json:"challenge"`
+	Digest    string   `json:"digest"` // of the challenge
+	Node      string   `json:"node"`   // major version
 	Fixture   string   `json:"fixture"`
 	Kind      string   `json:"kind"`
 	Mode      string   `json:"mode"`
@@ -96,18 +101,22 @@ func (a *app) validate(ctx context.Context, args []string, opts validateOptions)
 		}
 		chosen = []*challenges.Challenge{ch}
 	}
+	file, err := openValidation(opts)
+	if err != nil {
+		return err
+	}
 	var all []fixtureResult
 	for _, ch := range chosen {
-		results, err := a.validateChallenge(ctx, ch, opts)
+		results, err := a.validateChallenge(ctx, ch, opts, file)
 		all = append(all, results...)
 		if err != nil {
-			return errors.Join(err, a.writeValidation(all, opts))
+			return errors.Join(err, a.showValidation(all, opts))
 		}
 	}
 	if len(all) == 0 {
 		return usagef("See the fixtures in challenge.yaml.", "no bundled solution matches %q", opts.only)
 	}
-	if err := a.writeValidation(all, opts); err != nil {
+	if err := a.showValidation(all, opts); err != nil {
 		return err
 	}
 	failed := 0
@@ -123,45 +132,80 @@ func (a *app) validate(ctx context.Context, args []string, opts validateOptions)
 	return nil
 }
 
-func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, opts validateOptions) (_ []fixtureResult, err error) {
+// validating is the gradings of one challenge.
+type validating struct {
+	app     *app
+	ch      *challenges.Challenge
+	opts    validateOptions
+	file    *validationFile
+	bench   *workbench // open once something is to be graded
+	stop    func()     // ends the neighbour
+	scores  map[string]float64
+	results []fixtureResult
+}
+
+func (a *app) validateChallenge(ctx context.Context, ch *challenges.Challenge, opts validateOptions, file *validationFile) (_ []fixtureResult, err error) {
 	if _, ok := ch.Modes[opts.mode]; !ok {
 		return nil, unknownMode(ch, opts.mode)
 	}
-	bench, err := a.openWorkbench(ctx, ch)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = bench.closeAfter(err) }()
-	if opts.neighbour {
-		stop, err := a.startNeighbour(ctx, bench.Slot())
-		if err != nil {
-			return nil, err
+	v := &validating{app: a, ch: ch, opts: opts, file: file, stop: func() {}, scores: map[string]float64{}}
+	defer func() {
+		v.stop()
+		if v.bench != nil {
+			err = v.bench.closeAfter(err)
 		}
-		defer stop()
-	}
-	scores := map[string]float64{}
-	var results []fixtureResult
+	}()
 	for run := range opts.runs {
 		for _, f := range ch.Fixtures {
 			if !matchesAny(opts.only, f.Name) {
 				continue
 			}
-			r, err := bench.gradeFixture(ctx, f, run, opts)
-			if err != nil {
-				return results, fmt.Errorf("grade %s: %w", f.Name, err)
+			if err := v.one(ctx, f, run+1); err != nil {
+				return v.results, fmt.Errorf("grade %s: %w", f.Name, err)
 			}
-			if f.Twin != "" {
-				r.checkTwin(f, scores)
-			}
-			r.checkOrder(scores)
-			r.checkParity(scores)
-			scores[f.Name] = r.Score
-			r.OK = len(r.Problems) == 0
-			a.sayFixture(r)
-			results = append(results, r)
 		}
 	}
-	return results, nil
+	return v.results, nil
+}
+
+// one grades a solution, unless that was done before, and compares the result with what it must be.
+func (v *validating) one(ctx context.Context, f challenges.Fixture, run int) error {
+	r, before := v.file.find(v.ch, v.app.nodeOf(v.ch), v.opts.mode, f.Name, run)
+	if !before {
+		if err := v.open(ctx); err != nil {
+			return err
+		}
+		var err error
+		if r, err = v.bench.gradeFixture(ctx, f, run, v.opts); err != nil {
+			return err
+		}
+	}
+	r.Problems = unexpected(r, f.Expected(v.opts.mode))
+	if f.Twin != "" {
+		r.checkTwin(f, v.scores)
+	}
+	r.checkOrder(v.scores)
+	r.checkParity(v.scores)
+	v.scores[f.Name] = r.Score
+	r.OK = len(r.Problems) == 0
+	v.results = append(v.results, r)
+	if before {
+		return nil
+	}
+	v.app.sayFixture(r)
+	return v.file.add(r)
+}
+
+// open opens the bench, and starts the neighbour.
+func (v *validating) open(ctx context.Context) (err error) {
+	if v.bench != nil {
+		return nil
+	}
+	if v.bench, err = v.app.openWorkbench(ctx, v.ch); err != nil || !v.opts.neighbour {
+		return err
+	}
+	v.stop, err = v.app.startNeighbour(ctx, v.bench.Slot())
+	return err
 }
 
 func (b *workbench) gradeFixture(ctx context.Context, f challenges.Fixture, run int, opts validateOptions) (fixtureResult, error) {
@@ -172,7 +216,7 @@ func (b *workbench) gradeFixture(ctx context.Context, f challenges.Fixture, run 
 	}
 	keep := ""
 	if opts.out != "" {
-		keep = filepath.Join(opts.out, b.challenge.ID, filepath.FromSlash(f.Name), fmt.Sprint(run+1))
+		keep = filepath.Join(opts.out, b.challenge.ID, filepath.FromSlash(f.Name), fmt.Sprint(run))
 	}
 	var rep *grading.Report
 	again := 0
@@ -185,13 +229,12 @@ func (b *workbench) gradeFixture(ctx context.Context, f challenges.Fixture, run 
 		}
 		b.display.Say("  %s: invalid, once more: %s", f.Name, rep.Invalid)
 	}
-	r := fixtureResult{
-		Challenge: b.challenge.ID, Fixture: f.Name, Kind: f.Kind, Mode: opts.mode, Run: run + 1,
+	return fixtureResult{
+		Challenge: b.challenge.ID, Digest: b.challenge.Digest, Node: b.app.nodeOf(b.challenge),
+		Fixture: f.Name, Kind: f.Kind, Mode: opts.mode, Run: run,
 		Codes: codesOf(rep), Score: rep.Score, Verdict: string(rep.Verdict), Invalid: rep.Invalid,
 		Again: again, Seconds: time.Since(started).Seconds(),
-	}
-	r.Problems = unexpected(r, f.Expected(opts.mode))
-	return r, nil
+	}, nil
 }
 
 // unexpected compares a result with what it must be.
@@ -280,7 +323,8 @@ func (a *app) sayFixture(r fixtureResult) {
 	fmt.Fprintf(a.err, "  %-40s %5.1f  %-8s %-28s %4.0f s  %s\n", r.Fixture, r.Score, r.Verdict, strings.Join(r.Codes, " "), r.Seconds, word)
 }
 
-func (a *app) writeValidation(all []fixtureResult, opts validateOptions) error {
+// showValidation prints what was found.
+func (a *app) showValidation(all []fixtureResult, opts validateOptions) error {
 	t := table.NewWriter()
 	t.SetOutputMirror(a.out)
 	t.SetStyle(table.StyleLight)
@@ -300,27 +344,7 @@ func (a *app) writeValidation(all []fixtureResult, opts validateOptions) error {
 	if opts.runs > 1 {
 		fmt.Fprintln(a.out, sum.sentence())
 	}
-	if opts.json == "" {
-		return nil
-	}
-	data, err := json.MarshalIndent(validation{Schema: validationSchema, Summary: sum, Results: all}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode validation: %w", err)
-	}
-	if err := os.WriteFile(opts.json, append(data, '\n'), 0o644); err != nil {
-		return usagef("Choose a file that you can write.", "write validation: %w", err)
-	}
 	return nil
-}
-
-// validationSchema names the form of the result file.
-const validationSchema = "assay.validation/1"
-
-// validation is the result file.
-type validation struct {
-	Schema  string          `json:"schema"`
-	Summary stability       `json:"summary"`
-	Results []fixtureResult `json:"results"`
 }
 
 // stability says what changed when solutions were graded again. A solution's first grading is what the others are compared with.

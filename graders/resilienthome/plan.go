@@ -131,7 +131,7 @@ func (p plan) rules(service string, begin time.Duration) []upstream.Rule {
 			list = append(list, upstream.Rule{Name: phaseTogether, From: begin + t - togetherHeld, To: begin + t, Reply: held})
 		}
 		midway, hang := in(phaseHang, upstream.Reply{Fault: upstream.HangMidway, Latency: quickest}), in(phaseHang, upstream.Reply{Fault: upstream.Hang})
-		midway.To = (midway.From + midway.To) / 2
+		midway.To = (2*midway.From + midway.To) / 3
 		return append(list, midway, hang, in(phaseDead, upstream.Reply{Fault: upstream.ResetBeforeBody, Latency: quickest}))
 	case tests:
 		return []upstream.Rule{in(phaseGarbage, upstream.Reply{Latency: quickest, Spread: spread, Body: []byte(`{"experiments":{"layout":"wi`)})}
