@@ -185,17 +185,22 @@ func (a *API) oneAssessment() {
 	}
 	add(a, route{
 		id: "export-results", method: http.MethodGet, path: "/assessments/{id}/export", use: service.ExportResults, tag: tagAssessments,
-		summary: "Export all candidates of an assessment", media: "application/json,text/csv",
+		summary: "Export an assessment's candidates: all, or those that a list would have", media: "application/json,text/csv",
 	}, func(ctx context.Context, actor service.Actor, in *struct {
 		ByID
+		Narrowing
 		Format service.Format `query:"format" enum:"json,csv" doc:"json unless set."`
 	}) (*File, error) {
+		f, err := in.filter()
+		if err != nil {
+			return nil, err
+		}
 		format, media := service.JSON, "application/json"
 		if in.Format == service.CSV {
 			format, media = service.CSV, "text/csv; charset=utf-8"
 		}
 		return a.written(media, "results."+string(format), func(to io.Writer) error {
-			return a.service.ExportResults(ctx, actor, in.ID, format, to)
+			return a.service.ExportResults(ctx, actor, in.ID, f, in.Sort, format, to)
 		}), nil
 	})
 }

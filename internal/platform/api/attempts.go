@@ -53,6 +53,21 @@ func (a *API) toRow(r platform.OverviewRow) candidateRow {
 
 const tagCandidates = "Candidates"
 
+// Narrowing is which candidates a list has, and in what order.
+type Narrowing struct {
+	Sort     platform.OverviewSort `query:"sort" enum:"invited,name,score,handedIn" doc:"invited, the newest first, unless set. By score the best come first."`
+	Stages   []platform.Stage      `query:"stage" doc:"Those at one of these stages, separated by commas."`
+	Verdict  platform.Verdict      `query:"verdict" enum:"pass,fail,withheld,incomplete"`
+	Decision platform.Outcome      `query:"decision" enum:"advance,reject,hold"`
+	Search   string                `query:"search" maxLength:"200" doc:"Part of name, address or reference."`
+	MinScore float64               `query:"minScore" minimum:"0" maximum:"100" doc:"Those with a score of at least this."`
+}
+
+func (n Narrowing) filter() (platform.OverviewFilter, error) {
+	score, err := atLeast(n.MinScore)
+	return platform.OverviewFilter{Stages: n.Stages, Verdict: n.Verdict, Decision: n.Decision, Search: n.Search, MinScore: score}, err
+}
+
 func (a *API) candidates() {
 	add(a, route{
 		id: "list-candidates", method: http.MethodGet, path: "/assessments/{id}/candidates", use: service.ReadResults, tag: tagCandidates,
@@ -61,18 +76,12 @@ func (a *API) candidates() {
 	}, func(ctx context.Context, actor service.Actor, in *struct {
 		ByID
 		Paging
-		Sort     platform.OverviewSort `query:"sort" enum:"invited,name,score,handedIn" doc:"invited, the newest first, unless set. By score the best come first."`
-		Stages   []platform.Stage      `query:"stage" doc:"Those at one of these stages, separated by commas."`
-		Verdict  platform.Verdict      `query:"verdict" enum:"pass,fail,withheld,incomplete"`
-		Decision platform.Outcome      `query:"decision" enum:"advance,reject,hold"`
-		Search   string                `query:"search" maxLength:"200" doc:"Part of name, address or reference."`
-		MinScore float64               `query:"minScore" minimum:"0" maximum:"100" doc:"Those with a score of at least this."`
+		Narrowing
 	}) (*Plain[Page[candidateRow]], error) {
-		score, err := atLeast(in.MinScore)
+		f, err := in.filter()
 		if err != nil {
 			return nil, err
 		}
-		f := platform.OverviewFilter{Stages: in.Stages, Verdict: in.Verdict, Decision: in.Decision, Search: in.Search, MinScore: score}
 		list, err := a.service.Candidates(ctx, actor, in.ID, f, in.Sort, in.page())
 		return paged(list, a.toRow), err
 	})

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"math"
+	"net/url"
 	"slices"
 	"time"
 
@@ -51,6 +52,20 @@ func (Assessment) Sorts() []platform.OverviewSort {
 // Narrowed says whether the list is filtered, so that candidates may be missing from it.
 func (a Assessment) Narrowed() bool {
 	return slices.ContainsFunc(narrowing(), func(field string) bool { return a.Filter.Form.Values[field] != "" })
+}
+
+// Export is the query of an export of what the list shows, e.g. "?stage=review&sort=name".
+func (a Assessment) Export() string {
+	q := url.Values{}
+	for _, name := range append(narrowing(), "sort") {
+		if value := a.Filter.Form.Values[name]; value != "" {
+			q.Set(name, value)
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 func narrowing() []string { return []string{"q", "stage", "verdict", "decision", "min"} }
@@ -220,10 +235,14 @@ type Candidate struct {
 	ExtraPercent                   int
 	EraseAfter                     time.Time
 	MayExtend, MayDecide, MayErase bool // by state and role
+	MayUndecide                    bool
+	MayGive                        bool // all attempts are used, and the invitation is open
+	MayChange                      bool // the details, where the role allows it
 	MayRevoke                      bool
 	MayLink                        bool   // nobody has begun yet, so that a new link can be made
 	Link                           string // a new link, shown once
 	Extend, Decide                 Form   // fields: minutes, extendReason; outcome, reason
+	Details                        Form   // fields: name, email, externalRef, extraPercent
 }
 
 // CandidateChallenge is what counts on one challenge.

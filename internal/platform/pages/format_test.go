@@ -69,6 +69,10 @@ func TestOrderKeepsTheFilter(t *testing.T) {
 	assert.Equal(t, sortableView{By: "score", Label: "l", Link: "?q=a+b&sort=score#candidates", Direction: "descending"}, sortable(a, "score", "l"))
 	assert.Equal(t, sortableView{By: "name", Label: "l", Link: "?q=a+b&sort=name#candidates", Direction: "ascending", Here: true}, sortable(a, "name", "l"))
 	assert.True(t, a.Narrowed())
+	assert.Empty(t, Assessment{}.Export())
+	assert.Equal(t, "?q=a%26b&sort=name&stage=review", Assessment{Filter: CandidateFilter{Form{Values: map[string]string{
+		"stage": "review", "q": "a&b", "sort": "name", "min": "", "after": "x",
+	}}}}.Export())
 	assert.False(t, Assessment{Filter: CandidateFilter{Form{Values: map[string]string{"sort": "name"}}}}.Narrowed())
 }
 

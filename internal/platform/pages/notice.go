@@ -11,6 +11,8 @@ const (
 	NoticeUnarchived   Notice = "notice.unarchived"
 	NoticeExtended     Notice = "notice.extended"
 	NoticeDecided      Notice = "notice.decided"
+	NoticeUndecided    Notice = "notice.undecided"
+	NoticeGiven        Notice = "notice.given"
 	NoticeRevoked      Notice = "notice.revoked"
 	NoticeErased       Notice = "notice.erased"
 	NoticeRegraded     Notice = "notice.regraded"
@@ -27,7 +29,7 @@ const (
 // Notices are all of them: what comes from an address must be one.
 func Notices() []Notice {
 	return []Notice{
-		NoticeSaved, NoticePassword, NoticeArchived, NoticeUnarchived, NoticeExtended, NoticeDecided, NoticeRevoked, NoticeErased,
+		NoticeSaved, NoticePassword, NoticeArchived, NoticeUnarchived, NoticeExtended, NoticeDecided, NoticeUndecided, NoticeGiven, NoticeRevoked, NoticeErased,
 		NoticeRegraded, NoticeCancelled, NoticeAdded, NoticeRemoved, NoticeRevokedToken, NoticeEndpointGone, NoticeReplayed, NoticeMailed, NoticeHandedIn,
 	}
 }

@@ -37,6 +37,9 @@ func Routes() []Route {
 		{"candidate", "/candidates/{invitation}"},
 		{"extend", "/candidates/{invitation}/extend"},
 		{"decide", "/candidates/{invitation}/decide"},
+		{"undecide", "/candidates/{invitation}/undecide"},
+		{"giveattempt", "/candidates/{invitation}/attempt"}, // one more
+		{"details", "/candidates/{invitation}/details"},     // name, address, reference, extra time
 		{"newlink", "/candidates/{invitation}/link"},
 		{"revoke", "/candidates/{invitation}/revoke"},
 		{"erase", "/candidates/{invitation}/erase"},

@@ -160,7 +160,7 @@ func (h *house) takesPart(owner service.Actor, as platform.ID, word string) pers
 	require.NoError(t, err)
 	require.NoError(t, h.ChangeCandidate(ctx, owner, p.in.Candidate.ID, platform.Invitee{Name: p.name, Email: p.email, ExternalRef: p.reference}))
 	var csv bytes.Buffer
-	require.NoError(t, h.ExportResults(ctx, owner, as, service.CSV, &csv))
+	require.NoError(t, h.ExportResults(ctx, owner, as, platform.OverviewFilter{}, platform.ByInvited, service.CSV, &csv))
 	return p
 }
 

@@ -40,9 +40,9 @@ const (
 	JSON Format = "json"
 )
 
-// ExportResults writes all candidates of an assessment. It reads page by page, so that a slow reader holds no transaction;
+// ExportResults writes the candidates of an assessment, as Candidates lists them. It reads page by page, so that a slow reader holds no transaction;
 // when that fails in the middle the error says so, and what was written is not whole: break the connection off then.
-func (s *Service) ExportResults(ctx context.Context, a Actor, assessment platform.ID, format Format, to io.Writer) error {
+func (s *Service) ExportResults(ctx context.Context, a Actor, assessment platform.ID, f platform.OverviewFilter, sort platform.OverviewSort, format Format, to io.Writer) error {
 	var out rowWriter
 	switch format {
 	case CSV:
@@ -60,14 +60,16 @@ func (s *Service) ExportResults(ctx context.Context, a Actor, assessment platfor
 	if err != nil {
 		return err
 	}
-	if err := out.begin(); err != nil {
-		return fmt.Errorf("write export: %w", err)
-	}
 	ask := platform.Page{Limit: platform.MaxPage}
-	for {
-		rows, err := s.Candidates(ctx, a, assessment, platform.OverviewFilter{}, platform.ByInvited, ask)
+	for first := true; ; first = false {
+		rows, err := s.Candidates(ctx, a, assessment, f, sort, ask)
 		if err != nil {
 			return err
+		}
+		if first { // nothing is written when the filter is wrong
+			if err := out.begin(); err != nil {
+				return fmt.Errorf("write export: %w", err)
+			}
 		}
 		for _, row := range rows.Items {
 			if err := out.row(exported(row)); err != nil {

@@ -427,7 +427,7 @@ func TestAnExportHoldsNoFormulas(t *testing.T) {
 		b.pass(time.Second)
 	}
 	var out bytes.Buffer
-	require.NoError(t, b.ExportResults(t.Context(), owner, as.ID, service.CSV, &out))
+	require.NoError(t, b.ExportResults(t.Context(), owner, as.ID, platform.OverviewFilter{}, platform.ByInvited, service.CSV, &out))
 	rows, err := csv.NewReader(&out).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, rows, len(names)+1)
@@ -442,10 +442,17 @@ func TestAnExportHoldsNoFormulas(t *testing.T) {
 	require.Equal(t, "Zoë", rows[1][2])
 	require.Equal(t, "'=HYPERLINK(\"http://x\")", rows[len(names)][2])
 	out.Reset()
-	require.NoError(t, b.ExportResults(t.Context(), owner, as.ID, service.JSON, &out))
+	require.NoError(t, b.ExportResults(t.Context(), owner, as.ID, platform.OverviewFilter{}, platform.ByInvited, service.JSON, &out))
 	var decoded []service.ExportedRow
 	require.NoError(t, json.Unmarshal(out.Bytes(), &decoded))
 	require.Len(t, decoded, len(names))
 	require.Equal(t, names[0], decoded[len(names)-1].Name, "JSON needs no guard")
-	b.requireCode(platform.Invalid, b.ExportResults(t.Context(), owner, as.ID, "xml", &out))
+	b.requireCode(platform.Invalid, b.ExportResults(t.Context(), owner, as.ID, platform.OverviewFilter{}, platform.ByInvited, "xml", &out))
+	out.Reset()
+	require.NoError(t, b.ExportResults(t.Context(), owner, as.ID, platform.OverviewFilter{Search: "zo"}, platform.ByName, service.JSON, &out))
+	require.NoError(t, json.Unmarshal(out.Bytes(), &decoded))
+	require.Len(t, decoded, 1, "those that the list shows")
+	out.Reset()
+	b.requireCode(platform.Invalid, b.ExportResults(t.Context(), owner, as.ID, platform.OverviewFilter{}, "x", service.CSV, &out))
+	require.Empty(t, out.Bytes(), "not even a head")
 }

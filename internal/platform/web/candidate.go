@@ -147,6 +147,70 @@ func (s *Web) decide(v *visit) error {
 	return goToWith(v.w, v.r, pages.NoticeDecided, "candidate", v.r.PathValue("invitation"))
 }
 
+// undecide takes the standing decision back.
+func (s *Web) undecide(v *visit) error {
+	attempt, err := s.attemptOf(v)
+	if err != nil {
+		return err
+	}
+	if err := s.service.Undecide(v.r.Context(), v.actor, attempt); err != nil {
+		return err
+	}
+	return goToWith(v.w, v.r, pages.NoticeUndecided, "candidate", v.r.PathValue("invitation"))
+}
+
+// giveAttempt lets the candidate begin once more.
+func (s *Web) giveAttempt(v *visit) error {
+	id, err := v.id("invitation", platform.KindInvitation)
+	if err != nil {
+		return err
+	}
+	if err := s.service.GiveAttempt(v.r.Context(), v.actor, id); err != nil {
+		return err
+	}
+	return goToWith(v.w, v.r, pages.NoticeGiven, "candidate", string(id))
+}
+
+// changeDetails corrects who the candidate is, and how much extra time there is.
+func (s *Web) changeDetails(v *visit) error {
+	f, err := readForm(v.r, "name", "email", "externalRef", "extraPercent")
+	if err != nil {
+		return err
+	}
+	id, err := v.id("invitation", platform.KindInvitation)
+	if err != nil {
+		return err
+	}
+	i, err := s.service.Invitation(v.r.Context(), v.actor, id)
+	if err != nil {
+		return err
+	}
+	if err := s.needs(v, service.ChangeCandidate); err != nil {
+		return err
+	}
+	again := func(status int) error {
+		return s.candidatePage(v, status, func(m *pages.Candidate) { m.Details = f })
+	}
+	percent := wholeNumber(&f, "extraPercent")
+	if len(f.Errors) > 0 {
+		return again(http.StatusUnprocessableEntity)
+	}
+	err = s.service.ChangeCandidate(v.r.Context(), v.actor, i.Candidate.ID, platform.Invitee{
+		Name: f.Values["name"], Email: f.Values["email"], ExternalRef: f.Values["externalRef"], ExtraPercent: percent,
+	})
+	if err == nil && percent != i.Invitation.ExtraPercent {
+		err = s.service.SetExtraTime(v.r.Context(), v.actor, id, percent)
+	}
+	if err != nil {
+		status, err := wrong(&f, err, nil)
+		if err != nil {
+			return err
+		}
+		return again(status)
+	}
+	return goToWith(v.w, v.r, pages.NoticeSaved, "candidate", string(id))
+}
+
 // newLink makes a new link and mails it. Where mails go nowhere, or there is no address, it is shown, once.
 func (s *Web) newLink(v *visit) error {
 	id, err := v.id("invitation", platform.KindInvitation)

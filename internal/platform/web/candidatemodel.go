@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/assay-run/assay/internal/platform"
 	"github.com/assay-run/assay/internal/platform/pages"
@@ -29,10 +30,16 @@ func (s *Web) candidateModel(v *visit, p person) pages.Candidate {
 	_, open := p.Invitation.State.On(platform.InvitationRevoke)
 	out.MayRevoke = open == nil && s.service.May(v.actor, service.RevokeInvitation)
 	out.MayLink = open == nil && p.attempt == nil && s.service.May(v.actor, service.ResendInvitation)
+	out.MayChange = s.service.May(v.actor, service.ChangeCandidate)
+	out.Details.Values = map[string]string{
+		"name": p.Candidate.Name, "email": p.Candidate.Email, "externalRef": p.Candidate.ExternalRef, "extraPercent": strconv.Itoa(p.Invitation.ExtraPercent),
+	}
 	t := p.attempt
 	if t == nil {
 		return out
 	}
+	out.MayGive = t.Attempt.State != platform.AttemptRunning && p.Invitation.AttemptsUsed >= p.assessment.Settings.Attempts &&
+		p.Invitation.Usable(v.frame.Now) == nil && s.service.May(v.actor, service.GiveAttempt)
 	if o := t.Attempt.Overall; o != nil {
 		out.Verdict, out.Overall = o.Verdict, overall(o)
 	}
@@ -43,6 +50,8 @@ func (s *Web) candidateModel(v *visit, p person) pages.Candidate {
 	out.MayExtend = extendable == nil && s.service.May(v.actor, service.ExtendAttempt)
 	_, decidable := t.Attempt.State.On(platform.AttemptDecide)
 	out.MayDecide = decidable == nil && s.service.May(v.actor, service.Decide)
+	_, undecidable := t.Attempt.State.On(platform.AttemptUndecide)
+	out.MayUndecide = undecidable == nil && s.service.May(v.actor, service.Undecide)
 	if d := newest(t.Decisions); d != nil && t.Attempt.Decision != "" {
 		out.Decision = &pages.Decision{Outcome: d.Outcome, Reason: d.Reason, By: p.name(d.DecidedBy), At: d.At}
 	}

@@ -10,6 +10,14 @@ func (s *Web) export(v *visit) error {
 	if err != nil {
 		return err
 	}
+	f, err := readQuery(v.r, listFilter()...)
+	if err != nil {
+		return err
+	}
+	filter, sort := readFilter(&f)
+	for _, wrong := range f.Errors {
+		return platform.Errorf(platform.Invalid, "%s", wrong)
+	}
 	format := service.Format(v.r.PathValue("format"))
 	out := &download{w: v.w, kind: "text/csv; charset=utf-8", name: "candidates.csv"}
 	switch format {
@@ -19,7 +27,7 @@ func (s *Web) export(v *visit) error {
 	default:
 		return platform.Errorf(platform.NotFound, "An export is csv or json.")
 	}
-	return out.end(s, v.r, s.service.ExportResults(v.r.Context(), v.actor, id, format, out))
+	return out.end(s, v.r, s.service.ExportResults(v.r.Context(), v.actor, id, filter, sort, format, out))
 }
 
 func (s *Web) exportPerson(v *visit) error {
