@@ -74,6 +74,7 @@ func pageRows() []row {
 		{name: "setpassword", method: get, who: "anyone", want: 200}, {name: "setpassword", method: post, who: "anyone", want: 410, form: "password=long+enough+for+this"},
 		{name: "oidc", method: get, who: "anyone", want: 404}, {name: "oidcback", method: get, who: "anyone", want: 404}, // there is no provider
 		{name: "organisations", method: get, who: "user", want: 200}, {name: "organisations", method: post, who: "user", want: 404},
+		{name: "account", method: get, who: "user", want: 200}, {name: "account", method: post, who: "user", want: 422, form: "current=x&newPassword=y"},
 		{name: "home", method: get, who: "reviewer", want: 200},
 		{name: "new", method: get, who: "author", want: 200}, {name: "new", method: post, who: "author", want: 303, form: setUp},
 		{name: "assessment", method: get, who: "reviewer", want: 200},
@@ -118,7 +119,7 @@ func pageRows() []row {
 		{name: "regrade", method: post, who: "author", want: 303, again: 409}, {name: "cancel", method: post, who: "author", want: 303, again: 409},
 		{name: "archive", method: post, who: "author", want: 303}, {name: "revoke", method: post, who: "author", of: "eve", want: 303, again: 409},
 		{name: "erase", method: post, who: "owner", of: "eve", want: 303, form: "sure=on"},
-		{name: "signout", method: post, who: "anyone", want: 303},
+		{name: "signout", method: post, who: "anyone", want: 303}, {name: "signoutall", method: post, who: "user", want: 303},
 	}
 }
 

@@ -41,6 +41,8 @@ func demo() []variant {
 		{PageForgot, "sent", Forgot{Frame: Frame{Now: now}, Sent: true}},
 		{PageSetPassword, "", SetPassword{Frame: Frame{Now: now}, Token: "assay_pwd_x", Form: Form{Errors: map[string]string{"password": "A password has 12 characters at least."}}}},
 		{PageOrganisations, "", Organisations{Frame: Frame{Now: now, User: "Robin Example", Several: true}, Organisations: []Organisation{{"org_1", "Example Logistics", platform.Owner}, {"org_2", "Other Example", platform.Reviewer}}}},
+		{PageAccount, "", Account{Frame: team(""), Email: "robin@example.org"}},
+		{PageAccount, "wrong", Account{Frame: team(""), Email: "robin@example.org", Form: Form{Errors: map[string]string{"current": "This is not your present password."}}}},
 		{PageHome, "", Home{Frame: team(SectionHome), More: "after=abc", Assessments: []AssessmentLine{
 			{ID: "asm_1", Name: "Backend engineer, mid level", RoleTitle: "Backend engineer", Challenges: 3, Invited: 24, Working: 5, Grading: 2, ToReview: 11, Decided: 6, Deadline: after(8 * days)},
 			{ID: "asm_2", Name: "Platform engineer, senior", RoleTitle: "Platform engineer", Challenges: 2, Invited: 4, ToReview: 1},
@@ -118,7 +120,7 @@ func demoCandidate() Candidate {
 	return Candidate{Frame: team(SectionHome), InvitationID: "inv_21", AssessmentID: "asm_1", Assessment: "Backend engineer, mid level",
 		Name: "Candidate 21", Email: "c21@example.org", Reference: "ATS-1041", Stage: platform.StageReview, Verdict: platform.Below,
 		Overall: &Figure{61.2, 55, 67}, PassMark: 65, ExtraPercent: 25, EraseAfter: after(88 * days),
-		MayDecide: true, MayExtend: true, MayErase: true, MayRevoke: true, MayLink: true, HasLeft: true, Left: 12 * time.Minute, Ends: after(12 * time.Minute),
+		MayDecide: true, MayExtend: true, MayErase: true, MayUndecide: true, MayGive: true, MayChange: true, MayRevoke: true, MayLink: true, HasLeft: true, Left: 12 * time.Minute, Ends: after(12 * time.Minute),
 		Decision: &Decision{platform.Hold, "Event loop is weak, data access is strong. Ask in the interview.", "Kim Example", before(time.Hour)},
 		Decide:   Form{Values: map[string]string{"outcome": "hold"}, Errors: map[string]string{"reason": "A decision needs a reason."}},
 		Challenges: []CandidateChallenge{

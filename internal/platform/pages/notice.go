@@ -7,6 +7,7 @@ type Notice string
 const (
 	NoticeSaved        Notice = "notice.saved"
 	NoticePassword     Notice = "notice.password"
+	NoticeNewPassword  Notice = "notice.newpassword"
 	NoticeArchived     Notice = "notice.archived"
 	NoticeUnarchived   Notice = "notice.unarchived"
 	NoticeExtended     Notice = "notice.extended"
@@ -29,7 +30,7 @@ const (
 // Notices are all of them: what comes from an address must be one.
 func Notices() []Notice {
 	return []Notice{
-		NoticeSaved, NoticePassword, NoticeArchived, NoticeUnarchived, NoticeExtended, NoticeDecided, NoticeUndecided, NoticeGiven, NoticeRevoked, NoticeErased,
+		NoticeSaved, NoticePassword, NoticeNewPassword, NoticeArchived, NoticeUnarchived, NoticeExtended, NoticeDecided, NoticeUndecided, NoticeGiven, NoticeRevoked, NoticeErased,
 		NoticeRegraded, NoticeCancelled, NoticeAdded, NoticeRemoved, NoticeRevokedToken, NoticeEndpointGone, NoticeReplayed, NoticeMailed, NoticeHandedIn,
 	}
 }

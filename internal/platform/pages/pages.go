@@ -26,6 +26,7 @@ const (
 	PageForgot         Name = "forgot"
 	PageSetPassword    Name = "setpassword"
 	PageOrganisations  Name = "organisations"
+	PageAccount        Name = "account"
 	PageHome           Name = "home"
 	PageAssessment     Name = "assessment"
 	PageAssessmentForm Name = "assessmentform"
@@ -49,7 +50,7 @@ const (
 func models() map[Name]any {
 	return map[Name]any{
 		PageSetup: Setup{}, PageSignIn: SignIn{}, PageForgot: Forgot{}, PageSetPassword: SetPassword{},
-		PageOrganisations: Organisations{}, PageHome: Home{}, PageAssessment: Assessment{},
+		PageOrganisations: Organisations{}, PageAccount: Account{}, PageHome: Home{}, PageAssessment: Assessment{},
 		PageAssessmentForm: AssessmentForm{}, PageInvite: Invite{}, PageCandidate: Candidate{}, PageCompare: Compare{},
 		PagePeople: People{}, PageTokens: Tokens{}, PageWebhooks: Webhooks{}, PageAudit: Audit{}, PageWorkers: Workers{},
 		PageInvitation: Invitation{}, PageWork: Work{}, PageResult: Result{}, PageWithdraw: Withdraw{}, PageGoodbye: Goodbye{},

@@ -26,6 +26,8 @@ func Routes() []Route {
 		{"forgot", "/forgot-password"},
 		{"setpassword", "/set-password/{token}"}, // the link that was mailed
 		{"organisations", "/organisations"},
+		{"account", "/account"}, // of who is signed in
+		{"signoutall", "/account/sign-out-everywhere"},
 		{"new", "/assessments/new"},
 		{"assessment", "/assessments/{assessment}"},
 		{"edit", "/assessments/{assessment}/edit"},

@@ -41,6 +41,13 @@ type SetPassword struct {
 	Form  Form
 }
 
+// Account is of who is signed in. Fields of the form: current, newPassword.
+type Account struct {
+	Frame
+	Email string
+	Form  Form
+}
+
 // Organisations are those that the reader belongs to, to choose one. Fields: org.
 type Organisations struct {
 	Frame

@@ -156,6 +156,8 @@ func (s *Web) teamPlaces() map[string]place {
 		"forgot":        {get: s.showForgot, post: s.forgot},
 		"setpassword":   {get: s.showSetPassword, post: s.setPassword},
 		"organisations": {get: s.user(s.showOrganisations), post: s.user(s.chooseOrganisation)},
+		"account":       {get: s.user(s.showAccount), post: s.user(s.changePassword)},
+		"signoutall":    {post: s.user(s.signOutEverywhere)},
 		"home":          {get: s.team(s.showHome)},
 		"new":           {get: s.team(s.showNew), post: s.team(s.create)},
 		"assessment":    {get: s.team(s.showAssessment)},
