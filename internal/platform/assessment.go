@@ -43,6 +43,7 @@ type Settings struct {
 	Name      string
 	RoleTitle string
 	Message   string // to the candidate; plain text
+	Contact   string // whom candidates may ask, e.g. an address; one line
 	// Mode is that of the graders, e.g. "standard", for each challenge that has none of its own.
 	Mode       string
 	Challenges []AssessmentChallenge
@@ -92,6 +93,10 @@ func (s Settings) Validate() error {
 		return InvalidField("roleTitle", "The role may have %d characters at most.", MaxNameRunes)
 	case utf8.RuneCountInString(s.Message) > MaxMessageRunes:
 		return InvalidField("message", "The message may have %d characters at most.", MaxMessageRunes)
+	case utf8.RuneCountInString(s.Contact) > MaxNameRunes:
+		return InvalidField("contact", "Whom to ask may have %d characters at most.", MaxNameRunes)
+	case hasControl(s.Contact):
+		return InvalidField("contact", "Whom to ask is one line.")
 	case hasControl(s.Name) || hasControl(s.RoleTitle):
 		return InvalidField("name", "Name and role have no line breaks or control characters.")
 	case !utf8.ValidString(s.Message) || strings.ContainsRune(s.Message, 0):

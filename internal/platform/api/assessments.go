@@ -36,6 +36,7 @@ type settings struct {
 	Name             string              `json:"name"`
 	RoleTitle        string              `json:"roleTitle,omitempty"`
 	Message          string              `json:"message,omitempty" doc:"To the candidate; plain text."`
+	Contact          string              `json:"contact,omitempty" doc:"Whom candidates may ask, e.g. an address; one line."`
 	Mode             string              `json:"mode" doc:"Of the graders, e.g. standard."`
 	Challenges       []challengeRef      `json:"challenges" nullable:"false"`
 	Deadline         *time.Time          `json:"deadline,omitempty" doc:"Nobody works after it."`
@@ -48,7 +49,7 @@ type settings struct {
 
 func (s settings) platform() platform.Settings {
 	out := platform.Settings{
-		Name: s.Name, RoleTitle: s.RoleTitle, Message: s.Message, Mode: s.Mode, TimeLimit: time.Duration(s.TimeLimitSeconds) * time.Second,
+		Name: s.Name, RoleTitle: s.RoleTitle, Message: s.Message, Contact: s.Contact, Mode: s.Mode, TimeLimit: time.Duration(s.TimeLimitSeconds) * time.Second,
 		Attempts: s.Attempts, PassMark: s.PassMark, Visible: s.Visible, RetentionDays: s.RetentionDays,
 		Challenges: each(s.Challenges, func(c challengeRef) platform.AssessmentChallenge {
 			return platform.AssessmentChallenge{ChallengeID: c.ID, Version: c.Version, Weight: c.Weight, Mode: c.Mode}
@@ -62,7 +63,7 @@ func (s settings) platform() platform.Settings {
 
 func toSettings(s platform.Settings) settings {
 	return settings{
-		Name: s.Name, RoleTitle: s.RoleTitle, Message: s.Message, Mode: s.Mode, TimeLimitSeconds: seconds(s.TimeLimit),
+		Name: s.Name, RoleTitle: s.RoleTitle, Message: s.Message, Contact: s.Contact, Mode: s.Mode, TimeLimitSeconds: seconds(s.TimeLimit),
 		Attempts: s.Attempts, PassMark: s.PassMark, Visible: s.Visible, RetentionDays: s.RetentionDays, Deadline: at(s.Deadline),
 		Challenges: each(s.Challenges, func(c platform.AssessmentChallenge) challengeRef {
 			return challengeRef{ID: c.ChallengeID, Version: c.Version, Weight: c.Weight, Mode: c.Mode}

@@ -15,6 +15,7 @@ type ownAssessment struct {
 	Name             string              `json:"name"`
 	RoleTitle        string              `json:"roleTitle,omitempty"`
 	Message          string              `json:"message,omitempty"`
+	Contact          string              `json:"contact,omitempty" doc:"Whom to ask."`
 	Challenges       []ownChallenge      `json:"challenges" nullable:"false"`
 	Deadline         *time.Time          `json:"deadline,omitempty"`
 	TimeLimitSeconds int64               `json:"timeLimitSeconds,omitempty" doc:"With extra time; missing: none."`
@@ -75,7 +76,7 @@ func (a *API) toOwn(o service.Own) ownInvitation {
 		Organization: o.Organization, Candidate: o.Candidate.Name, State: o.Invitation.StateAt(o.Now), ExpiresAt: o.Invitation.ExpiresAt, Consent: o.Consent, NextAttempt: o.NextAttempt,
 		Submissions: each(o.Submissions, toSubmission), Gradings: each(o.Gradings, toGrading), Now: o.Now,
 		Assessment: ownAssessment{
-			Name: s.Name, RoleTitle: s.RoleTitle, Message: s.Message, Deadline: at(s.Deadline), Attempts: s.Attempts, Visible: s.Visible, RetentionDays: s.RetentionDays,
+			Name: s.Name, RoleTitle: s.RoleTitle, Message: s.Message, Contact: s.Contact, Deadline: at(s.Deadline), Attempts: s.Attempts, Visible: s.Visible, RetentionDays: s.RetentionDays,
 			TimeLimitSeconds: seconds(s.TimeLimit + s.TimeLimit*time.Duration(o.Invitation.ExtraPercent)/100),
 			PassMark:         s.PassMark, Challenges: each(s.Challenges, a.toOwnChallenge),
 		},

@@ -219,7 +219,7 @@ func TestHostileArchives(t *testing.T) {
 		"no digests":           {drop("SHA256SUMS"), backup.ErrDamaged},
 		"a file is missing":    {drop("files/"), backup.ErrDamaged},
 		"a newer format":       {replace("backup.json", `"format":1`, `"format":2`), backup.ErrNewer},
-		"a newer schema":       {replace("backup.json", `"schema":1`, `"schema":999999`), backup.ErrNewer},
+		"a newer schema":       {replace("backup.json", `"schema":`, `"schema":99999`), backup.ErrNewer},
 		"a row less":           {replace("database.jsonl", `{"rows":2}`, `{"rows":3}`), backup.ErrDamaged},
 		"a table that is none": {replace("database.jsonl", `{"table":"users"`, `{"table":"sqlite_master"`), backup.ErrDamaged},
 		"a statement as table": {replace("database.jsonl", `{"table":"users"`, `{"table":"users; DROP TABLE users"`), backup.ErrDamaged},

@@ -192,7 +192,7 @@ func invitationWords(ctx context.Context, tx *store.Tx, m platform.Mail, words *
 	if err != nil {
 		return err
 	}
-	words.Assessment, words.Role, words.Message = a.Settings.Name, a.Settings.RoleTitle, a.Settings.Message
+	words.Assessment, words.Role, words.Message, words.Contact = a.Settings.Name, a.Settings.RoleTitle, a.Settings.Message, a.Settings.Contact
 	words.Expires = i.ExpiresAt.Format("2 January 2006, 15:04 MST")
 	if limit := a.Settings.TimeLimit; limit > 0 {
 		words.TimeLimit = spoken(limit + limit*time.Duration(i.ExtraPercent)/100)

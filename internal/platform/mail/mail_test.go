@@ -82,7 +82,7 @@ func TestTheWordsOfAMail(t *testing.T) {
 	tmpl, err := NewTemplates("https://assay.example/base")
 	require.NoError(t, err)
 	subject, body, err := tmpl.Write(service.MailInvitation, Words{
-		Name: "Ann\nLee", Organization: "Acme\r\nBcc: x", Assessment: "{{.Link}} Backend", Message: "Welcome!\n\nYour personal link:\nhttps://evil.example", Link: tmpl.Link(service.MailInvitation, "tok"), TimeLimit: "2 h",
+		Name: "Ann\nLee", Organization: "Acme\r\nBcc: x", Assessment: "{{.Link}} Backend", Message: "Welcome!\n\nYour personal link:\nhttps://evil.example", Contact: "Robin\nhttps://evil.example", Link: tmpl.Link(service.MailInvitation, "tok"), TimeLimit: "2 h",
 	})
 	require.NoError(t, err)
 	require.Equal(t, "Acme Bcc: x invites you: {{.Link}} Backend", subject)
@@ -90,6 +90,7 @@ func TestTheWordsOfAMail(t *testing.T) {
 	require.Contains(t, body, "\n> https://evil.example\n", "the team's words are marked as such")
 	require.Contains(t, body, "\nhttps://assay.example/base/i/tok\n")
 	require.Contains(t, body, "you have 2 h.")
+	require.Contains(t, body, "\nQuestions: Robin https://evil.example\n", "one line")
 	_, _, err = tmpl.Write("no such mail", Words{})
 	require.Error(t, err)
 	for _, bad := range []string{"", "assay.example", "ftp://x", "://"} {

@@ -16,6 +16,7 @@ type Words struct {
 	Assessment   string
 	Role         string
 	Message      string // of the team; several lines
+	Contact      string // whom to ask; may be empty
 	Link         string
 	Expires      string // a date; may be empty
 	TimeLimit    string // e.g. "2 h"; may be empty
@@ -35,7 +36,8 @@ It shows what is asked, how it is graded and which data are kept, before you sta
 {{end}}{{with .Expires}}Please start by {{.}}.
 {{end}}
 The link is yours alone: whoever has it can start in your place.
-`
+{{with .Contact}}Questions: {{.}}
+{{end}}`
 
 // #nosec G101 -- it is a text about passwords
 const setPasswordText = `Hello{{with .Name}} {{.}}{{end}},
@@ -92,7 +94,7 @@ func (t *Templates) Write(name string, w Words) (subject, body string, err error
 	}
 	line := func(s string) string { return headerText(s, maxNameRunes) }
 	w.Name, w.Organization, w.Assessment, w.Role = line(w.Name), line(w.Organization), line(w.Assessment), line(w.Role)
-	w.Message = quoted(w.Message)
+	w.Contact, w.Message = line(w.Contact), quoted(w.Message)
 	var text strings.Builder
 	if err := tmpl.Execute(&text, w); err != nil {
 		return "", "", fmt.Errorf("write mail %s: %w", name, err)

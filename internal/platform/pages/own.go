@@ -23,7 +23,7 @@ type Invitation struct {
 	PassMark              float64
 	Visible               platform.Visibility
 	RetentionDays         int
-	Contact               string // who to ask; may be empty
+	Contact               string // whom to ask; may be empty
 	Form                  Form
 }
 
@@ -41,6 +41,7 @@ type Work struct {
 	InvitationID string
 	Assessment   string
 	Candidate    string
+	Contact      string // whom to ask; may be empty
 	Tasks        []Task
 	Task         TaskMatter
 	Clock        Countdown
@@ -123,6 +124,7 @@ type Result struct {
 	Frame
 	InvitationID          string
 	Assessment, Candidate string
+	Contact               string // whom to ask; may be empty
 	State                 platform.AttemptState
 	Visible               platform.Visibility
 	Verdict               platform.Verdict // empty when it may not be seen, or is not there

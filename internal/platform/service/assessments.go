@@ -34,7 +34,7 @@ func (s *Service) Challenge(id string) (*challenges.Challenge, error) {
 
 // fit checks settings against the challenges that there are, and fills in the version of those that name none.
 func (s *Service) fit(in platform.Settings) (platform.Settings, error) {
-	for _, f := range []struct{ field, text string }{{"name", in.Name}, {"roleTitle", in.RoleTitle}} {
+	for _, f := range []struct{ field, text string }{{"name", in.Name}, {"roleTitle", in.RoleTitle}, {"contact", in.Contact}} {
 		if err := checkLine(f.field, f.text, platform.MaxNameRunes); err != nil {
 			return in, err
 		}

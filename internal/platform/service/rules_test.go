@@ -121,7 +121,9 @@ func calls() []call {
 		{"Evidence", service.ViewReport, true, func(c c, s s, a a, x x) error { return third(s.Evidence(c, a, x.result)) }},
 		{"Archive", service.ViewSubmission, true, func(c c, s s, a a, x x) error { return third(s.Archive(c, a, x.submission)) }},
 		{"Compare", service.CompareCandidates, false, func(c c, s s, a a, x x) error { return second(s.Compare(c, a, "one", 3, []platform.ID{x.attempt})) }},
-		{"ExportResults", service.ExportResults, true, func(c c, s s, a a, x x) error { return s.ExportResults(c, a, x.assessment, platform.OverviewFilter{}, "", service.CSV, io.Discard) }},
+		{"ExportResults", service.ExportResults, true, func(c c, s s, a a, x x) error {
+			return s.ExportResults(c, a, x.assessment, platform.OverviewFilter{}, "", service.CSV, io.Discard)
+		}},
 		{"Regrade", service.Regrade, true, func(c c, s s, a a, x x) error { return second(s.Regrade(c, a, x.submission)) }},
 		{"CancelGrading", service.CancelGrading, true, func(c c, s s, a a, x x) error { return second(s.CancelGrading(c, a, x.job)) }},
 		{"CancelGradings", service.CancelGrading, true, func(c c, s s, a a, x x) error { return second(s.CancelGradings(c, a, x.submission)) }},

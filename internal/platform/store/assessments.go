@@ -7,7 +7,7 @@ import (
 )
 
 const assessmentColumns = `a.org_id, a.id, a.created_by, a.created_at, a.archived_at, v.version, v.created_at,
-	v.name, v.role_title, v.message, v.mode, v.deadline_at, v.time_limit_ms, v.attempts, v.pass_mark, v.visible, v.retention_days`
+	v.name, v.role_title, v.message, v.mode, v.deadline_at, v.time_limit_ms, v.attempts, v.pass_mark, v.visible, v.retention_days, v.contact`
 
 const assessmentTables = ` FROM assessments a JOIN assessment_versions v ON v.org_id = a.org_id AND v.assessment_id = a.id `
 
@@ -15,7 +15,7 @@ func scanAssessment(r row) (platform.Assessment, error) {
 	a := platform.Assessment{}
 	s := &a.Settings
 	err := r.Scan(&a.Org, &a.ID, &a.CreatedBy, instant{&a.CreatedAt}, instant{&a.ArchivedAt}, &a.Version, instant{&a.UpdatedAt},
-		&s.Name, &s.RoleTitle, &s.Message, &s.Mode, instant{&s.Deadline}, span{&s.TimeLimit}, &s.Attempts, &s.PassMark, &s.Visible, &s.RetentionDays)
+		&s.Name, &s.RoleTitle, &s.Message, &s.Mode, instant{&s.Deadline}, span{&s.TimeLimit}, &s.Attempts, &s.PassMark, &s.Visible, &s.RetentionDays, &s.Contact)
 	return a, err
 }
 
@@ -38,10 +38,10 @@ func (tx *Tx) CreateAssessment(ctx context.Context, org platform.OrgID, by platf
 
 func (tx *Tx) insertVersion(ctx context.Context, org platform.OrgID, id platform.ID, version int, by platform.ID, s platform.Settings) error {
 	_, err := tx.exec(ctx, `INSERT INTO assessment_versions (org_id, assessment_id, version, name, role_title, message, mode,
-		deadline_at, time_limit_ms, attempts, pass_mark, visible, retention_days, created_by, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		deadline_at, time_limit_ms, attempts, pass_mark, visible, retention_days, created_by, created_at, contact)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		org, id, version, s.Name, s.RoleTitle, s.Message, s.Mode, orNull(s.Deadline), s.TimeLimit.Milliseconds(), s.Attempts,
-		s.PassMark, s.Visible, s.RetentionDays, by, ms(tx.now))
+		s.PassMark, s.Visible, s.RetentionDays, by, ms(tx.now), s.Contact)
 	if err != nil {
 		return failed("write version of assessment", err)
 	}

@@ -20,14 +20,14 @@ const localTime = "2006-01-02T15:04"
 // settingsFields are those of the form of an assessment, in its order.
 func settingsFields() []string {
 	return []string{
-		"name", "roleTitle", "challenges", "mode", "timeLimit", "deadline", "attempts", "passMark", "visible", "message", "retentionDays",
+		"name", "roleTitle", "challenges", "mode", "timeLimit", "deadline", "attempts", "passMark", "visible", "message", "contact", "retentionDays",
 	}
 }
 
 // settingsForm is a form filled in with settings.
 func settingsForm(set platform.Settings) pages.Form {
 	values := map[string]string{
-		"name": set.Name, "roleTitle": set.RoleTitle, "message": set.Message, "mode": set.Mode, "attempts": strconv.Itoa(set.Attempts),
+		"name": set.Name, "roleTitle": set.RoleTitle, "message": set.Message, "contact": set.Contact, "mode": set.Mode, "attempts": strconv.Itoa(set.Attempts),
 		"passMark": number(set.PassMark), "visible": string(set.Visible), "retentionDays": strconv.Itoa(set.RetentionDays),
 	}
 	if set.TimeLimit > 0 {
@@ -48,7 +48,7 @@ func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 func (s *Web) readSettings(f *pages.Form) platform.Settings {
 	v := f.Values
 	out := platform.Settings{
-		Name: strings.TrimSpace(v["name"]), RoleTitle: strings.TrimSpace(v["roleTitle"]), Message: v["message"], Mode: v["mode"],
+		Name: strings.TrimSpace(v["name"]), RoleTitle: strings.TrimSpace(v["roleTitle"]), Message: v["message"], Contact: strings.TrimSpace(v["contact"]), Mode: v["mode"],
 		Visible: platform.Visibility(v["visible"]), Attempts: wholeNumber(f, "attempts"), RetentionDays: wholeNumber(f, "retentionDays"),
 		PassMark: decimal(f, "passMark"), TimeLimit: time.Duration(wholeNumber(f, "timeLimit")) * time.Minute,
 	}
@@ -126,8 +126,12 @@ func (s *Web) showNew(v *visit) error {
 	if err != nil {
 		return err
 	}
+	email, err := s.ownEmail(v)
+	if err != nil {
+		return err
+	}
 	return s.formPage(v, http.StatusOK, platform.Assessment{}, 0, settingsForm(platform.Settings{
-		Mode: "standard", Attempts: 1, PassMark: 65, Visible: platform.SeesReport, RetentionDays: org.RetentionDays,
+		Contact: email, Mode: "standard", Attempts: 1, PassMark: 65, Visible: platform.SeesReport, RetentionDays: org.RetentionDays,
 	}))
 }
 

@@ -51,7 +51,7 @@ func (s *Web) invitationPage(v *visit, status int, own service.Own, f pages.Form
 	extra := own.Invitation.ExtraPercent
 	model := pages.Invitation{
 		Frame: v.frame, InvitationID: string(v.invitation), Assessment: set.Name, RoleTitle: set.RoleTitle, Candidate: own.Candidate.Name,
-		Message: set.Message, TimeLimit: set.TimeLimit + set.TimeLimit*time.Duration(extra)/100, ExtraPercent: extra, Deadline: set.Deadline,
+		Message: set.Message, Contact: set.Contact, TimeLimit: set.TimeLimit + set.TimeLimit*time.Duration(extra)/100, ExtraPercent: extra, Deadline: set.Deadline,
 		Attempts: set.Attempts, Used: own.Invitation.AttemptsUsed, PassMark: set.PassMark, Visible: set.Visible, RetentionDays: set.RetentionDays, Form: f,
 	}
 	if own.Attempt == nil {
@@ -182,7 +182,7 @@ func (s *Web) showResult(v *visit) error {
 	}
 	set := own.Assessment.Settings
 	model := pages.Result{
-		Frame: v.frame, InvitationID: string(v.invitation), Assessment: set.Name, Candidate: own.Candidate.Name, State: own.Attempt.State,
+		Frame: v.frame, InvitationID: string(v.invitation), Assessment: set.Name, Candidate: own.Candidate.Name, Contact: set.Contact, State: own.Attempt.State,
 		Visible: set.Visible, PassMark: set.PassMark, EraseAfter: own.Invitation.EraseAfter, Waiting: own.Attempt.State == platform.AttemptGrading,
 	}
 	if o := own.Attempt.Overall; o != nil {

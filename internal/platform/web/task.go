@@ -67,7 +67,7 @@ func (s *Web) workModel(v *visit, own service.Own, c platform.AssessmentChalleng
 		return pages.Work{}, err
 	}
 	out := pages.Work{
-		Frame: v.frame, InvitationID: string(v.invitation), Assessment: set.Name, Candidate: own.Candidate.Name, Server: s.opts.URL,
+		Frame: v.frame, InvitationID: string(v.invitation), Assessment: set.Name, Candidate: own.Candidate.Name, Contact: set.Contact, Server: s.opts.URL,
 		Task: pages.TaskMatter{
 			ID: c.ChallengeID, Title: known.Title, Summary: known.Summary, Minutes: known.Minutes, Version: c.Version, Brief: brief,
 			MaxBytes: s.service.MaxUploadBytes(),

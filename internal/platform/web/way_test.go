@@ -23,7 +23,7 @@ func TestTheWholeWay(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	team := b.owner()
-	assessment := team.assessment("message", "We are glad.\nRobin", "visible", "report")
+	assessment := team.assessment("message", "We are glad.\nRobin", "contact", "hiring@acme.example", "visible", "report")
 	require.Contains(t, team.get(assessment).body, "Backend")
 	link := team.invited(assessment, "Ann Example", "ann@x.example")
 
@@ -32,12 +32,14 @@ func TestTheWholeWay(t *testing.T) {
 	require.Regexp(t, `^/my/inv_[0-9a-z]{26}$`, page.path, "the token does not stay in the address")
 	require.Contains(t, page.body, "Ann Example")
 	require.Contains(t, page.body, "We are glad.")
+	require.Contains(t, page.body, "Questions: hiring@acme.example.")
 	again := ann.fill(page, "/start")
 	require.Equal(t, http.StatusUnprocessableEntity, again.status)
 	require.Contains(t, again.body, `href="#f-consent"`)
 	page = ann.fill(page, "/start", "consent", "on").ok(t)
 	require.Regexp(t, `/work/one$`, page.path)
 	require.Contains(t, page.body, "The first challenge")
+	require.Contains(t, page.body, "hiring@acme.example", "whom to ask while it runs")
 	task := page.path
 
 	page = ann.fill(page, "/draft", "body", "I would spill to disk.").ok(t)
@@ -62,6 +64,7 @@ func TestTheWholeWay(t *testing.T) {
 
 	page = ann.handIn(task, platform.Final, string(servicetest.Archive(t, "done"))).ok(t)
 	require.Regexp(t, `/result$`, page.path)
+	require.Contains(t, page.body, "hiring@acme.example")
 	b.pass(time.Minute)
 	b.grade(82)
 	page = ann.get(page.path).ok(t)

@@ -144,7 +144,7 @@ func refused(w *World, code platform.Code, do func(*store.Tx) error) {
 // Settings are those of an assessment with two challenges, an hour and two attempts.
 func Settings() platform.Settings {
 	return platform.Settings{
-		Name: "Backend engineer", RoleTitle: "Backend engineer, mid level", Message: "Welcome.\nTake your time.", Mode: "standard",
+		Name: "Backend engineer", RoleTitle: "Backend engineer, mid level", Message: "Welcome.\nTake your time.", Contact: "hiring@acme.example", Mode: "standard",
 		Challenges: []platform.AssessmentChallenge{
 			{ChallengeID: "log-aggregate", Version: 3, Weight: 2},
 			{ChallengeID: "surge-pricing-cpu", Version: 1, Weight: 1, Mode: "full"},
