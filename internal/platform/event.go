@@ -115,6 +115,14 @@ type AuditEntry struct {
 	RequestID string
 }
 
+// Subject is what a line of the log is about, for people.
+type Subject struct {
+	ID   ID
+	Name string // of a candidate or an assessment; may be empty
+	// Invitation is where a candidate is found; empty for an assessment.
+	Invitation ID
+}
+
 // Worker is a process that grades.
 type Worker struct {
 	ID        ID

@@ -63,7 +63,7 @@ func demo() []variant {
 			{ID: "tok_2", Name: "Old script", Scopes: []string{"results:read"}, CreatedBy: "Kim Example", CreatedAt: before(80 * days), Revoked: true}}}},
 		{PageWebhooks, "", demoWebhooks()},
 		{PageAudit, "", Audit{Frame: team(SectionAudit), More: "after=x", Entries: []AuditLine{
-			{At: before(5 * time.Minute), Kind: platform.ActorUser, Actor: "Kim Example", Action: "report.view", Subject: "sub_01kb3vy6", RequestID: "r-82fa"},
+			{At: before(5 * time.Minute), Kind: platform.ActorUser, Actor: "Kim Example", Action: "report.view", Subject: "sub_01kb3vy6", Name: "Candidate 18", Invitation: "inv_18", RequestID: "r-82fa"},
 			{At: before(time.Hour), Kind: platform.ActorCandidate, Actor: "Candidate 18", Action: "submission.create", Subject: "sub_01kb3vy6", Detail: `{"bytes":48213}`, RequestID: "r-7c10"},
 			{At: before(3 * time.Hour), Kind: platform.ActorSystem, Action: "retention.erase", Subject: "can_01ka", RequestID: "r-0001"}}}},
 		{PageWorkers, "", Workers{Frame: team(SectionWorkers), Running: 2, Waiting: 5, Workers: []Worker{

@@ -169,13 +169,16 @@ type Audit struct {
 
 // AuditLine is an entry of it. Names are looked up when it is shown; the log itself holds ids.
 type AuditLine struct {
-	At        time.Time
-	Kind      platform.ActorKind
-	Actor     string // name, or id of who is gone
-	Action    string // e.g. "report.view"
-	Subject   string
-	Detail    string
-	RequestID string
+	At      time.Time
+	Kind    platform.ActorKind
+	Actor   string // name, or id of who is gone
+	Action  string // e.g. "report.view"
+	Subject string // id
+	// Name is that of the candidate or assessment that it is about; empty when it is gone, or nobody's. Invitation or Assessment
+	// leads there.
+	Name, Invitation, Assessment string
+	Detail                       string
+	RequestID                    string
 }
 
 // Workers are the processes that grade.

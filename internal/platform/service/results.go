@@ -281,6 +281,18 @@ func (s *Service) AuditLog(ctx context.Context, a Actor, subject platform.ID, as
 	return run(ctx, s, a, ReadAudit, func(w *work) (platform.List[platform.AuditEntry], error) { return w.AuditLog(ctx, w.org, subject, ask) })
 }
 
+// Subjects says what ids of the log are about, as far as that is still there.
+func (s *Service) Subjects(ctx context.Context, a Actor, ids []platform.ID) (map[platform.ID]platform.Subject, error) {
+	return run(ctx, s, a, ReadAudit, func(w *work) (map[platform.ID]platform.Subject, error) {
+		list, err := w.Subjects(ctx, w.org, ids)
+		out := map[platform.ID]platform.Subject{}
+		for _, s := range list {
+			out[s.ID] = s
+		}
+		return out, err
+	})
+}
+
 // ExportCandidate writes everything that is kept about a candidate, as JSON, with the bytes of all files in base64 at its end.
 // Nothing is gathered in memory; when it fails in the middle, what was written is not whole.
 func (s *Service) ExportCandidate(ctx context.Context, a Actor, id platform.ID, to io.Writer) error {

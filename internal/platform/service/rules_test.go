@@ -121,6 +121,7 @@ func calls() []call {
 		{"Evidence", service.ViewReport, true, func(c c, s s, a a, x x) error { return third(s.Evidence(c, a, x.result)) }},
 		{"Archive", service.ViewSubmission, true, func(c c, s s, a a, x x) error { return third(s.Archive(c, a, x.submission)) }},
 		{"Compare", service.CompareCandidates, false, func(c c, s s, a a, x x) error { return second(s.Compare(c, a, "one", 3, []platform.ID{x.attempt})) }},
+		{"Subjects", service.ReadAudit, false, func(c c, s s, a a, x x) error { return second(s.Subjects(c, a, []platform.ID{x.attempt})) }},
 		{"ExportResults", service.ExportResults, true, func(c c, s s, a a, x x) error {
 			return s.ExportResults(c, a, x.assessment, platform.OverviewFilter{}, "", service.CSV, io.Discard)
 		}},

@@ -57,7 +57,37 @@ func (s *Web) showAudit(v *visit) error {
 			break
 		}
 	}
+	if err := s.nameSubjects(v, model.Entries); err != nil {
+		return err
+	}
 	return s.render(v.w, status, pages.PageAudit, model)
+}
+
+// nameSubjects says what lines are about in words, and which candidates have acted.
+func (s *Web) nameSubjects(v *visit, lines []pages.AuditLine) error {
+	var ids []platform.ID
+	for _, l := range lines {
+		ids = append(ids, platform.ID(l.Subject), platform.ID(l.Actor))
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	known, err := s.service.Subjects(v.r.Context(), v.actor, ids)
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		l := &lines[i]
+		if who := known[platform.ID(l.Actor)]; who.Name != "" {
+			l.Actor = who.Name
+		}
+		of := known[platform.ID(l.Subject)]
+		l.Name, l.Invitation = of.Name, string(of.Invitation)
+		if of.ID.Is(platform.KindAssessment) {
+			l.Assessment = l.Subject
+		}
+	}
+	return nil
 }
 
 func auditLine(e platform.AuditEntry, names map[platform.ID]string) pages.AuditLine {

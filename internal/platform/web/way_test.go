@@ -123,6 +123,7 @@ func (b *bench) review(team *browser, assessment string) {
 
 	log := team.get("/audit?action=decide").ok(t)
 	require.Contains(t, log.body, "attempt.decide")
+	require.Contains(t, log.body, "<bdi>Ann Example</bdi></a>", "whom it was about, not an id alone")
 	require.NotContains(t, log.body, "report.view")
 	require.NotContains(t, b.logged(), "ann@x.example", "the server's log knows no candidate")
 	require.NotContains(t, b.logged(), "assay_inv_")

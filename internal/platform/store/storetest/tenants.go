@@ -95,6 +95,17 @@ func reachesOfTeams() []reach {
 			l, err := tx.AuditLog(w.ctx(), org, b.candidate, platform.Page{})
 			return l.Items, err
 		})},
+		{"Subjects", list(func(w *World, tx *store.Tx, org platform.OrgID, b belongings) ([]platform.Subject, error) {
+			l, err := tx.Subjects(w.ctx(), org, []platform.ID{b.assessment, b.candidate, b.invitation, b.attempt, b.submission, b.job, b.result, b.result, b.user})
+			if org == w.Org && err == nil {
+				assert.Len(w.T, l, 7, "each once, and no user")
+				for _, s := range l {
+					assert.NotEmpty(w.T, s.Name, s.ID)
+					assert.Equal(w.T, s.ID != b.assessment, s.Invitation.Is(platform.KindInvitation), s.ID)
+				}
+			}
+			return l, err
+		})},
 	}
 }
 
