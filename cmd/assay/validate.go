@@ -204,7 +204,10 @@ func (v *validating) open(ctx context.Context) (err error) {
 	if v.bench, err = v.app.openWorkbench(ctx, v.ch); err != nil || !v.opts.neighbour {
 		return err
 	}
-	v.stop, err = v.app.startNeighbour(ctx, v.bench.Slot())
+	stop, err := v.app.startNeighbour(ctx, v.bench.Slot())
+	if err == nil {
+		v.stop = stop
+	}
 	return err
 }
 

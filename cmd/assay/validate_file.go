@@ -27,24 +27,26 @@ type validation struct {
 type validationFile struct {
 	name string // empty for none
 	of   validation
+	// fresh says that what may be there is of another validation: it is kept beside.
+	fresh bool
 }
 
 // openValidation reads the file that a validation goes on with, or begins one.
 func openValidation(opts validateOptions) (*validationFile, error) {
-	f := &validationFile{name: opts.json, of: validation{Schema: validationSchema, Assay: assayVersion(), Results: []fixtureResult{}}}
+	f := &validationFile{name: opts.json, fresh: !opts.goOn, of: validation{Schema: validationSchema, Assay: assayVersion(), Results: []fixtureResult{}}}
 	f.of.Summary.Neighbour = opts.neighbour
 	if !opts.goOn {
 		if f.name == "" {
 			return f, nil
 		}
-		return f, f.write() // to learn now, not in an hour, that it cannot be written
+		return f, f.try()
 	}
 	if f.name == "" {
 		return nil, usagef("Add --json FILE, with the file of the validation to go on with.", "--continue needs the gradings that there are")
 	}
 	data, err := os.ReadFile(f.name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, f.write()
+		return f, f.try()
 	}
 	if err != nil {
 		return nil, usagef("Choose a file that you can read.", "read validation: %w", err)
@@ -86,7 +88,22 @@ func (f *validationFile) add(r fixtureResult) error {
 		}
 	}
 	f.of.Results = append(kept, r)
+	if f.fresh {
+		if err := os.Rename(f.name, f.name+".old"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("keep earlier validation: %w", err)
+		}
+		f.fresh = false
+	}
 	return f.write()
+}
+
+// try learns now, not in an hour, that the file cannot be written. What is there stays: nothing has been graded yet.
+func (f *validationFile) try() error {
+	out, err := os.CreateTemp(filepath.Dir(f.name), ".validation-*.json")
+	if err != nil {
+		return usagef("Choose a file that you can write.", "write validation: %w", err)
+	}
+	return errors.Join(out.Close(), os.Remove(out.Name()))
 }
 
 // write replaces the file as a whole, so that no interruption leaves half of one.

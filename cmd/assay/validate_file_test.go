@@ -32,7 +32,7 @@ func TestValidationGoesOn(t *testing.T) {
 	}
 	first, err := openValidation(validateOptions{json: name})
 	require.NoError(t, err)
-	assert.Empty(t, readValidation(t, name).Results, "there from the start")
+	require.NoFileExists(t, name, "nothing was graded yet")
 	require.NoError(t, first.add(of("a", 1, "pass")))
 	require.NoError(t, first.add(of("b", 1, "invalid")))
 	assert.Len(t, readValidation(t, name).Results, 2, "there after each grading")
@@ -65,9 +65,20 @@ func TestValidationGoesOn(t *testing.T) {
 	assert.Equal(t, []fixtureResult{of("a", 1, "pass"), of("b", 1, "pass"), of("a", 2, "fail")}, v.Results, "the invalid one is replaced")
 	assert.Equal(t, 1, v.Summary.ChangedVerdicts)
 	assert.Equal(t, assayVersion(), v.Assay)
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(name), "*"))
+	left := func() []string {
+		names, err := filepath.Glob(filepath.Join(filepath.Dir(name), "*"))
+		require.NoError(t, err)
+		return names
+	}
+	assert.Equal(t, []string{name}, left())
+
+	anew, err := openValidation(validateOptions{json: name})
 	require.NoError(t, err)
-	assert.Equal(t, []string{name}, left)
+	assert.Len(t, readValidation(t, name).Results, 3, "whoever forgets --continue has lost nothing")
+	require.NoError(t, anew.add(of("x", 1, "pass")))
+	require.NoError(t, anew.add(of("y", 1, "pass")))
+	assert.Len(t, readValidation(t, name).Results, 2)
+	assert.Len(t, readValidation(t, name+".old").Results, 3)
 }
 
 func TestValidationOfAnotherKind(t *testing.T) {

@@ -36,7 +36,7 @@ type Job struct {
 	Mode         string // of the graders
 	State        JobState
 	Why          string // why it waits or has ended, for people; may be empty
-	// Tries counts the claims; MaxTries is how many there may be.
+	// Tries counts the claims; MaxTries is how many there may be: DefaultMaxTries, and one more for each worker that was lost with it.
 	Tries, MaxTries int
 	// Fence is the generation of the lease: each claim makes it one larger, and only the holder of the newest one may
 	// write. It is what keeps a worker that was thought dead from writing a verdict beside its successor's.
@@ -158,3 +158,24 @@ func Backoff(n int) time.Duration {
 
 // DefaultMaxTries is how often a grading is tried.
 const DefaultMaxTries = 4
+
+// MaxLosses is how many workers may be lost with a grading before that counts as a try of its own: servers are restarted, and that
+// says nothing of what they graded. It is bounded, for a grading could be what ends them.
+const MaxLosses = 16
+
+// Fault counts a fault of a try that ran, and says how long the job waits then. A loss costs no time at first: the machine was at
+// fault.
+func (j *Job) Fault(f Fault) (wait time.Duration) {
+	losses := j.MaxTries - DefaultMaxTries
+	if f != FaultLost {
+		return Backoff(j.Tries - losses)
+	}
+	if losses < MaxLosses {
+		j.MaxTries++
+	}
+	const atOnce, most = 4, time.Minute
+	if losses < atOnce {
+		return 0
+	}
+	return min(Backoff(losses-atOnce+1), most)
+}

@@ -149,9 +149,9 @@ func (tx *Tx) moveJobAt(ctx context.Context, j *platform.Job, e platform.JobEven
 		j.FinishedAt = tx.now
 	}
 	_, err = tx.exec(ctx, `UPDATE jobs SET state = $3, why = $4, tries = $5, fence = $6, worker_id = $7, lease_until = $8, progress = $9,
-		run_after = $10, started_at = $11, finished_at = $12, turn = COALESCE($13, turn) WHERE org_id = $1 AND id = $2`,
+		run_after = $10, started_at = $11, finished_at = $12, turn = COALESCE($13, turn), max_tries = $14 WHERE org_id = $1 AND id = $2`,
 		j.Org, j.ID, j.State, j.Why, j.Tries, j.Fence, j.WorkerID, orNull(j.LeaseUntil), j.Progress, ms(j.RunAfter), orNull(j.StartedAt),
-		orNull(j.FinishedAt), sql.NullInt64{Int64: turn, Valid: turn > 0})
+		orNull(j.FinishedAt), sql.NullInt64{Int64: turn, Valid: turn > 0}, j.MaxTries)
 	return failed("change job", err)
 }
 
@@ -213,10 +213,7 @@ func (tx *Tx) fault(ctx context.Context, j platform.Job, a platform.Attempt, f p
 	if j.CancelRequested {
 		return tx.stop(ctx, j, a)
 	}
-	j.Why, j.RunAfter = why, tx.now.Add(platform.Backoff(j.Tries))
-	if f == platform.FaultLost {
-		j.RunAfter = tx.now // the machine was at fault, not the time
-	}
+	j.Why, j.RunAfter = why, tx.now.Add(j.Fault(f))
 	if err := tx.moveJob(ctx, &j, f.Event(j.Tries, j.MaxTries)); err != nil {
 		return platform.Job{}, false, err
 	}

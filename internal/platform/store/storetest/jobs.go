@@ -196,6 +196,7 @@ func testFaults(t *testing.T, open Open) {
 	require.NotNil(t, done.Overall)
 	assert.Equal(t, platform.Incomplete, done.Overall.Verdict, "nothing is charged to the candidate")
 
+	testLosses(t, w)
 	b := w.Working(w.Assessment(one()), "bea")
 	w.Submit(b, "log-aggregate", platform.Final)
 	for range platform.DefaultMaxTries {
@@ -210,6 +211,47 @@ func testFaults(t *testing.T, open Open) {
 		return tx.Jobs(w.ctx(), w.Org, store.JobFilter{AttemptID: b.ID}, platform.Page{})
 	})
 	assert.Equal(t, platform.JobInvalid, jobs.Items[0].State)
+}
+
+// testLosses loses workers: a server that is restarted again and again uses no try up, unless it never ends.
+func testLosses(t *testing.T, w *World) {
+	lose := func(a platform.Attempt) platform.Job {
+		j := w.Claim("wrk_1")
+		require.NotNil(t, j)
+		require.Equal(t, a.ID, j.AttemptID)
+		w.Clock.Move(lease + time.Second)
+		w.Do(func(tx *store.Tx) error {
+			_, rescued, err := tx.Rescue(w.ctx(), w.Org, j.ID)
+			assert.True(t, rescued)
+			return err
+		})
+		return get(w, func(tx *store.Tx) (platform.Job, error) { return tx.Job(w.ctx(), w.Org, j.ID) })
+	}
+	a := w.Working(w.Assessment(one()), "dan")
+	w.Submit(a, "log-aggregate", platform.Final)
+	for range platform.DefaultMaxTries {
+		assert.Equal(t, platform.JobRetrying, lose(a).State)
+	}
+	for try := 1; try <= platform.DefaultMaxTries; try++ {
+		j := w.Claim("wrk_1")
+		require.NotNil(t, j, "fault %d after losses", try)
+		after := get(w, func(tx *store.Tx) (out platform.Job, err error) {
+			out, _, err = tx.Faulted(w.ctx(), w.Org, j.ID, j.Fence, platform.FaultInfrastructure, "The engine is down.")
+			return out, err
+		})
+		assert.Equal(t, try == platform.DefaultMaxTries, after.State == platform.JobFailed, "losses have used up none of its tries")
+		w.Clock.Move(platform.Backoff(try))
+	}
+
+	b := w.Working(w.Assessment(one()), "eve")
+	w.Submit(b, "log-aggregate", platform.Final)
+	lost := 0
+	for state := platform.JobRetrying; state == platform.JobRetrying; lost++ {
+		require.Less(t, lost, 100, "it ends")
+		state = lose(b).State
+		w.Clock.Move(time.Minute)
+	}
+	assert.Equal(t, platform.DefaultMaxTries+platform.MaxLosses, lost, "a grading that ends its workers ends")
 }
 
 func testCancel(t *testing.T, open Open) {
