@@ -40,7 +40,7 @@ func scriptedServer() int {
 	a := &app{stdio: stdio{out: io.Discard, err: os.Stderr}, env: os.LookupEnv, second: &secondSignal{told: make(chan struct{})}}
 	a.grader = func(context.Context, []*challenges.Challenge, *slog.Logger) (inProcess, error) {
 		return inProcess{Slots: 2, Ready: func(context.Context) error { return nil }, Grader: &workertest.Grader{Script: func(worker.Task, int) workertest.Step {
-			return workertest.Step{Takes: 150 * time.Millisecond, Score: 70}
+			return workertest.Step{Takes: 250 * time.Millisecond, Score: 70}
 		}}}, nil
 	}
 	set, err := a.serveSettings(serveSettings{})
@@ -100,6 +100,23 @@ func (k *killed) kill() {
 		_, err := tx.SQL().ExecContext(k.t.Context(), `UPDATE jobs SET lease_until = 0 WHERE state = 'running'`)
 		return err
 	})
+}
+
+// awaitGrading waits for a moment at which the server grades, for a while: there may be nothing left.
+func (k *killed) awaitGrading() {
+	k.t.Helper()
+	s, err := store.Open(k.t.Context(), store.Options{Address: filepath.Join(k.dir, "assay.db")})
+	require.NoError(k.t, err)
+	defer func() { require.NoError(k.t, s.Close()) }()
+	for begun := time.Now(); time.Since(begun) < 5*time.Second; time.Sleep(5 * time.Millisecond) {
+		running := 0
+		require.NoError(k.t, s.View(k.t.Context(), func(tx *store.Tx) error {
+			return tx.SQL().QueryRowContext(k.t.Context(), `SELECT COUNT(*) FROM jobs WHERE state = 'running'`).Scan(&running)
+		}))
+		if running > 0 {
+			return
+		}
+	}
 }
 
 // look opens the database beside the server.
@@ -239,8 +256,11 @@ func TestServeIsKilled(t *testing.T) {
 			assert.NoError(t, u.handIn(ctx, k.base, platform.Final, servicetest.Archive(t, "done")))
 		})
 	}
-	for range kills {
+	for n := range kills {
 		time.Sleep(100*time.Millisecond + rand.N(400*time.Millisecond))
+		if n%2 == 1 {
+			k.awaitGrading()
+		}
 		k.kill()
 		k.start()
 	}

@@ -190,6 +190,19 @@ func TestFilesOfTheDead(t *testing.T) {
 			})
 			require.NoError(b.T, w.Turn(b.T.Context()))
 		}},
+		{"by the one after the next, when that one died before it could", func(b *bench, w *worker.Worker, j platform.Job) {
+			rescue := func() {
+				b.Do(func(tx *store.Tx) error {
+					_, _, err := tx.Rescue(b.T.Context(), j.Org, j.ID)
+					return err
+				})
+			}
+			rescue()
+			require.NotNil(b.T, b.Claim("wrk_dead_too"))
+			b.Clock.Move(2 * lease)
+			rescue()
+			require.NoError(b.T, w.Turn(b.T.Context()))
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

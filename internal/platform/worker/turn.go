@@ -155,8 +155,8 @@ func (w *Worker) task(ctx context.Context, j platform.Job, dir string) (Task, er
 	if err != nil {
 		return Task{}, fmt.Errorf("read submission: %w", err)
 	}
-	if j.Fence > 1 { // whoever held it before may have left files behind
-		if err := w.removeFiles(ctx, j, j.Fence-1); err != nil {
+	for fence := int64(1); fence < j.Fence; fence++ { // whoever held it before may have left files behind, and died, and so those after them
+		if err := w.removeFiles(ctx, j, fence); err != nil {
 			return Task{}, err
 		}
 	}
