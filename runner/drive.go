@@ -203,7 +203,7 @@ func (d *drive) fillIn(r *protocol.Result) {
 			x.Stdout, x.Stderr = res.Stdout, res.Stderr
 			if !res.CutAt.IsZero() {
 				x.Limits = append(x.Limits, evidence.LimitHit{
-					Limit: evidence.LimitOutput, AtSeconds: min(max(0, res.CutAt.Sub(d.began[x.Name]).Seconds()), float64(x.DurationNs)/1e9),
+					Limit: evidence.LimitOutput, AtSeconds: min(max(0, res.CutAt.Sub(d.began[x.Name]).Seconds()), time.Duration(x.DurationNs).Seconds()),
 					Allowed: d.kept[x.Name],
 				})
 			}

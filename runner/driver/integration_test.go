@@ -210,7 +210,7 @@ func TestPodSeesLimits(t *testing.T) {
 		assert.Equal(t, want.limit, hit.Limit, name)
 		assert.Equal(t, want.allowed, hit.Allowed, name)
 		assert.Positive(t, hit.AtSeconds, name)
-		assert.LessOrEqual(t, hit.AtSeconds, float64(x.DurationNs)/1e9, name)
+		assert.LessOrEqual(t, hit.AtSeconds, time.Duration(x.DurationNs).Seconds(), name)
 		assert.Equal(t, want.limit == evidence.LimitProcesses, hit.Refused > 0, name)
 	}
 	assert.Equal(t, evidence.CPULimit, got["spin"].Exit.Status)
