@@ -204,14 +204,13 @@ func (a *app) challengeTest(ctx context.Context, dir string, opts validateOption
 	}
 	results, err := a.validateChallenge(ctx, ch, opts, &validationFile{})
 	if err != nil {
-		return errors.Join(err, a.showValidation(results, opts))
+		a.showValidation(results, opts)
+		return err
 	}
 	if len(results) == 0 {
 		return usagef("See the fixtures in challenge.yaml.", "no bundled solution matches %q", opts.only)
 	}
-	if err := a.showValidation(results, opts); err != nil {
-		return err
-	}
+	a.showValidation(results, opts)
 	return a.sayReady(ch, dir, results, opts)
 }
 

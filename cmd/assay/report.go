@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -58,25 +59,29 @@ Exit code 0 when the recomputed report is the same, 1 when it differs.`,
 	return c
 }
 
-// writeHTML writes the page beside its place first, so that nobody ever sees half of it.
-func writeHTML(name string, ev *evidence.Grading, rep *grading.Report) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".report-*.html")
-	if err != nil {
+func writeHTML(name string, ev *evidence.Grading, rep *grading.Report) error {
+	if err := replaceFile(name, func(w io.Writer) error { return report.HTML(w, rep, ev, report.Options{}) }); err != nil {
 		return fmt.Errorf("write page: %w", err)
+	}
+	return nil
+}
+
+// replaceFile writes a file beside its place first, so that nobody ever sees half of it.
+func replaceFile(name string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".assay-*")
+	if err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	werr := report.HTML(f, rep, ev, report.Options{})
+	werr := write(f)
 	if err := errors.Join(werr, f.Chmod(0o644), f.Close()); err != nil {
-		return fmt.Errorf("write page: %w", err)
+		return err
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return fmt.Errorf("write page: %w", err)
-	}
-	return nil
+	return os.Rename(f.Name(), name)
 }
 
 // recompute accepts a report.json or the folder that holds it.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -110,15 +109,14 @@ func (a *app) validate(ctx context.Context, args []string, opts validateOptions)
 		results, err := a.validateChallenge(ctx, ch, opts, file)
 		all = append(all, results...)
 		if err != nil {
-			return errors.Join(err, a.showValidation(all, opts))
+			a.showValidation(all, opts)
+			return err
 		}
 	}
 	if len(all) == 0 {
 		return usagef("See the fixtures in challenge.yaml.", "no bundled solution matches %q", opts.only)
 	}
-	if err := a.showValidation(all, opts); err != nil {
-		return err
-	}
+	a.showValidation(all, opts)
 	failed := 0
 	for _, r := range all {
 		if !r.OK {
@@ -327,7 +325,7 @@ func (a *app) sayFixture(r fixtureResult) {
 }
 
 // showValidation prints what was found.
-func (a *app) showValidation(all []fixtureResult, opts validateOptions) error {
+func (a *app) showValidation(all []fixtureResult, opts validateOptions) {
 	t := table.NewWriter()
 	t.SetOutputMirror(a.out)
 	t.SetStyle(table.StyleLight)
@@ -342,12 +340,9 @@ func (a *app) showValidation(all []fixtureResult, opts validateOptions) error {
 		t.AppendRow(table.Row{r.Challenge + "/" + r.Fixture, r.Mode, fmt.Sprintf("%.1f", r.Score), r.Verdict, strings.Join(r.Codes, " "), note})
 	}
 	t.Render()
-	sum := summarise(all)
-	sum.Neighbour = opts.neighbour
 	if opts.runs > 1 {
-		fmt.Fprintln(a.out, sum.sentence())
+		fmt.Fprintln(a.out, summarise(all, opts.neighbour).sentence())
 	}
-	return nil
 }
 
 // stability says what changed when solutions were graded again. A solution's first grading is what the others are compared with.
@@ -362,8 +357,8 @@ type stability struct {
 	SpreadOf        string  `json:"spreadOf"`
 }
 
-func summarise(all []fixtureResult) stability {
-	s := stability{Gradings: len(all)}
+func summarise(all []fixtureResult, neighbour bool) stability {
+	s := stability{Gradings: len(all), Neighbour: neighbour}
 	type seen struct {
 		first     fixtureResult
 		low, high float64

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -106,27 +107,19 @@ func (f *validationFile) try() error {
 	return errors.Join(out.Close(), os.Remove(out.Name()))
 }
 
-// write replaces the file as a whole, so that no interruption leaves half of one.
-func (f *validationFile) write() (err error) {
-	neighbour := f.of.Summary.Neighbour
-	f.of.Summary = summarise(f.of.Results)
-	f.of.Summary.Neighbour = neighbour
+// write replaces the file as a whole.
+func (f *validationFile) write() error {
+	f.of.Summary = summarise(f.of.Results, f.of.Summary.Neighbour)
 	data, err := json.MarshalIndent(f.of, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode validation: %w", err)
 	}
-	out, err := os.CreateTemp(filepath.Dir(f.name), ".validation-*.json")
+	err = replaceFile(f.name, func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
 	if err != nil {
 		return usagef("Choose a file that you can write.", "write validation: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(usagef("Choose a file that you can write.", "write validation: %w", err), os.Remove(out.Name()))
-		}
-	}()
-	_, werr := out.Write(append(data, '\n'))
-	if err := errors.Join(werr, out.Chmod(0o644), out.Close()); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), f.name)
+	return nil
 }

@@ -20,7 +20,7 @@ func TestStability(t *testing.T) {
 		of("a", "pass", 90), of("b", "fail", 38, "HANG"),
 		of("a", "pass", 94.5), invalid,
 		of("a", "fail", 60, "SLOW"), of("b", "fail", 40, "CRASH"),
-	})
+	}, false)
 	assert.Equal(t, stability{
 		Gradings: 6, Solutions: 2, ChangedVerdicts: 1, ChangedCodes: 2, Invalid: 2, LargestSpread: 34.5, SpreadOf: "c/a",
 	}, s)

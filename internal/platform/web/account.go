@@ -11,20 +11,7 @@ import (
 func (s *Web) showAccount(v *visit) error { return s.accountPage(v, http.StatusOK, pages.Form{}) }
 
 func (s *Web) accountPage(v *visit, status int, f pages.Form) error {
-	email, err := s.ownEmail(v)
-	if err != nil {
-		return err
-	}
-	return s.render(v.w, status, pages.PageAccount, pages.Account{Frame: v.frame, Email: email, Form: f})
-}
-
-// ownEmail is the address of who is signed in; empty for who belongs to no organisation any more.
-func (s *Web) ownEmail(v *visit) (string, error) {
-	all, err := s.service.Memberships(v.r.Context(), v.actor, v.session)
-	if err != nil || len(all) == 0 {
-		return "", err
-	}
-	return all[0].User.Email, nil
+	return s.render(v.w, status, pages.PageAccount, pages.Account{Frame: v.frame, Email: v.email, Form: f})
 }
 
 // changePassword sets another password. The session goes on as a new one, all others end.

@@ -126,12 +126,8 @@ func (s *Web) showNew(v *visit) error {
 	if err != nil {
 		return err
 	}
-	email, err := s.ownEmail(v)
-	if err != nil {
-		return err
-	}
 	return s.formPage(v, http.StatusOK, platform.Assessment{}, 0, settingsForm(platform.Settings{
-		Contact: email, Mode: "standard", Attempts: 1, PassMark: 65, Visible: platform.SeesReport, RetentionDays: org.RetentionDays,
+		Contact: v.email, Mode: "standard", Attempts: 1, PassMark: 65, Visible: platform.SeesReport, RetentionDays: org.RetentionDays,
 	}))
 }
 

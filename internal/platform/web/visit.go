@@ -19,8 +19,9 @@ type visit struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	actor service.Actor
-	// session is that of a user.
+	// session is that of a user, and email the user's address; empty for who belongs to no organisation any more.
 	session service.Session
+	email   string
 	frame   pages.Frame
 	// invitation is that of a candidate.
 	invitation platform.ID
@@ -57,7 +58,7 @@ func (s *Web) userVisit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 	}
 	v.frame.Several = len(all) > 1
 	for _, m := range all {
-		v.frame.User = m.User.Name
+		v.frame.User, v.email = m.User.Name, m.User.Email
 		if v.frame.User == "" {
 			v.frame.User = m.User.Email
 		}
