@@ -34,6 +34,9 @@ const (
 type Options struct {
 	Seed       uint64
 	Visibility time.Duration // how long a lease lasts
+	// Away is how long a request takes to get here. A loopback has next to none of that, and then the pace of a consumer that asks for one
+	// message after another is that of the machine.
+	Away time.Duration
 	// Errors is the share of requests that are answered by 500. Half of those that change something have done so all the same.
 	Errors float64
 	// Early is the share of leases that end early, after EarlyFrom to EarlyTo.

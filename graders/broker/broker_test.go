@@ -130,6 +130,38 @@ func TestLongPoll(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(began), 50*time.Millisecond)
 }
 
+// A broker that is away answers later; who asks for one message after another waits for each, and who asks for many waits once.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	const away, n = 20 * time.Millisecond, 5
+	c := start(t, Options{Away: away})
+	require.NoError(t, c.b.Publish(messages(2*3*n)...))
+	began := time.Now()
+	for range n {
+		list := c.lease("max=1")
+		require.Len(t, list, 1)
+		status, _ := c.do(http.MethodPost, "/ack", fmt.Sprintf(`{"receipts":[%q]}`, list[0].Receipt))
+		require.Equal(t, http.StatusOK, status)
+	}
+	assert.GreaterOrEqual(t, time.Since(began), 2*n*away)
+	began = time.Now()
+	assert.Len(t, c.lease("max=20"), 20)
+	assert.GreaterOrEqual(t, time.Since(began), away)
+	assert.Equal(t, n+1, c.b.Counts().Leases)
+}
+
+func TestGoneOnTheWay(t *testing.T) {
+	t.Parallel()
+	c := start(t, Options{Away: time.Hour})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.b.URL()+"/lease?max=20", http.NoBody)
+	require.NoError(t, err)
+	_, err = c.http.Do(req) //nolint:bodyclose // there is none
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Zero(t, c.b.Counts().Leases)
+}
+
 func TestDuplicatesAndEarlyEnds(t *testing.T) {
 	t.Parallel()
 	c := start(t, Options{Seed: 3, Duplicates: 1, DuplicateWithin: time.Millisecond, Early: 1, EarlyFrom: 50 * time.Millisecond, EarlyTo: 60 * time.Millisecond})

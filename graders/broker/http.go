@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/assay-run/assay/graders/loopback"
 )
 
 const (
@@ -38,7 +40,9 @@ func (b *Broker) handler() http.Handler {
 			problem(w, http.StatusServiceUnavailable, "too many requests at once")
 			return
 		}
-		mux.ServeHTTP(w, r)
+		if loopback.Pause(r.Context(), b.o.Away) {
+			mux.ServeHTTP(w, r)
+		}
 	})
 }
 
