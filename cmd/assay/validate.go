@@ -345,14 +345,15 @@ func (a *app) showValidation(all []fixtureResult, opts validateOptions) {
 	}
 }
 
-// stability says what changed when solutions were graded again. A solution's first grading is what the others are compared with.
+// stability says what changed when solutions were graded again. A solution's first grading is what the others are compared with; invalid ones
+// say nothing of it.
 type stability struct {
 	Gradings        int     `json:"gradings"`
 	Solutions       int     `json:"solutions"`
 	Neighbour       bool    `json:"neighbour"`
 	ChangedVerdicts int     `json:"changedVerdicts"`
 	ChangedCodes    int     `json:"changedCodes"`
-	Invalid         int     `json:"invalid"`       // gradings that were invalid and set aside
+	Invalid         int     `json:"invalid"`       // invalid gradings, those that were set aside and those that stayed so
 	LargestSpread   float64 `json:"largestSpread"` // of scores of one solution
 	SpreadOf        string  `json:"spreadOf"`
 }
@@ -363,10 +364,15 @@ func summarise(all []fixtureResult, neighbour bool) stability {
 		first     fixtureResult
 		low, high float64
 	}
-	by := map[string]*seen{}
+	solutions, by := map[string]bool{}, map[string]*seen{}
 	for _, r := range all {
 		name := r.Challenge + "/" + r.Fixture
+		solutions[name] = true
 		s.Invalid += r.Again
+		if r.Verdict == string(grading.Invalid) {
+			s.Invalid++
+			continue
+		}
 		k := by[name]
 		if k == nil {
 			by[name] = &seen{r, r.Score, r.Score}
@@ -383,7 +389,7 @@ func summarise(all []fixtureResult, neighbour bool) stability {
 			s.LargestSpread, s.SpreadOf = spread, name
 		}
 	}
-	s.Solutions = len(by)
+	s.Solutions = len(solutions)
 	return s
 }
 
@@ -392,7 +398,7 @@ func (s stability) sentence() string {
 	if s.Neighbour {
 		beside = " beside a busy neighbour"
 	}
-	return fmt.Sprintf("%d gradings of %d solutions%s: %d changed verdicts, %d changed codes; scores of one solution differ by %.1f at most (%s); %d invalid gradings set aside.",
+	return fmt.Sprintf("%d gradings of %d solutions%s: %d changed verdicts, %d changed codes; scores of one solution differ by %.1f at most (%s); %d invalid gradings.",
 		s.Gradings, s.Solutions, beside, s.ChangedVerdicts, s.ChangedCodes, s.LargestSpread, s.SpreadOf, s.Invalid)
 }
 

@@ -17,16 +17,17 @@ func TestStability(t *testing.T) {
 	invalid := of("b", "fail", 40, "HANG")
 	invalid.Again = 2
 	s := summarise([]fixtureResult{
-		of("a", "pass", 90), of("b", "fail", 38, "HANG"),
+		of("a", "invalid", 20, "INVALID_RUN"), of("a", "pass", 90), of("b", "fail", 38, "HANG"),
 		of("a", "pass", 94.5), invalid,
 		of("a", "fail", 60, "SLOW"), of("b", "fail", 40, "CRASH"),
+		of("c", "invalid", 100, "INVALID_RUN"),
 	}, false)
 	assert.Equal(t, stability{
-		Gradings: 6, Solutions: 2, ChangedVerdicts: 1, ChangedCodes: 2, Invalid: 2, LargestSpread: 34.5, SpreadOf: "c/a",
+		Gradings: 8, Solutions: 3, ChangedVerdicts: 1, ChangedCodes: 2, Invalid: 4, LargestSpread: 34.5, SpreadOf: "c/a",
 	}, s)
 	s.Neighbour = true
-	assert.Equal(t, "6 gradings of 2 solutions beside a busy neighbour: 1 changed verdicts, 2 changed codes; "+
-		"scores of one solution differ by 34.5 at most (c/a); 2 invalid gradings set aside.", s.sentence())
+	assert.Equal(t, "8 gradings of 3 solutions beside a busy neighbour: 1 changed verdicts, 2 changed codes; "+
+		"scores of one solution differ by 34.5 at most (c/a); 4 invalid gradings.", s.sentence())
 }
 
 func TestFlawedBeatsTheReference(t *testing.T) {
