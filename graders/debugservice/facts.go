@@ -18,11 +18,13 @@ type facts struct {
 	Load   *loadFacts          `json:"load,omitempty"`
 }
 
-// freshFacts are prices and stock before and after a change; 0 and -1 where there was no answer.
+// freshFacts are answers about what had just changed; -1 where there was none.
 type freshFacts struct {
 	Changed int   `json:"changed"` // status of the change of a price
 	Price   []int `json:"price"`   // wherever it is seen, after the change, in the order of seenAt
-	Stock   []int `json:"stock"`   // before and after
+	Stock   []int `json:"stock"`   // after each of two changes, as the next ones
+	Pieces  []int `json:"pieces"`  // in one of the warehouses
+	Amount  []int `json:"amount"`  // of the new price in another currency
 }
 
 // loadFacts are what the load measured. Times are ns.

@@ -35,7 +35,7 @@ func (c cause) slow() *reading {
 // good are the facts of a service that does everything right.
 func good() facts {
 	f := facts{ReadyNs: 5e8, Cases: map[string]*seen{}, Checks: healthy(), AuditAsked: 10, Audited: 10}
-	f.Fresh = &freshFacts{Changed: 200, Price: slices.Repeat([]int{newPrice}, len(seenAt())), Stock: []int{oldStock, newStock}}
+	f.Fresh = &freshFacts{Changed: 200, Price: slices.Repeat([]int{newPrice}, len(seenAt())), Stock: []int{17, 4}, Pieces: []int{17, 4}, Amount: []int{308_640, 154_320}}
 	for name, k := range answers() {
 		f.Cases[name] = &seen{Status: k.Status, Type: k.Type, Digest: k.Digest}
 	}
@@ -100,7 +100,10 @@ func TestMeasureChecks(t *testing.T) {
 		{"not asked", func(f *facts) { delete(f.Cases, "price/eur") }, nil, []string{codeWrongOutput}, map[string]float64{metricWrong: 1}},
 		{"no audit log", func(f *facts) { f.Audited = 0 }, nil, []string{codeWrongOutput}, map[string]float64{metricAudited: 0, metricWrong: 1}},
 		{"an old price", func(f *facts) { f.Fresh.Price[0] = 7 }, nil, []string{codeStaleRead}, map[string]float64{metricStale: 1}},
-		{"an old stock", func(f *facts) { f.Fresh.Stock[1] = oldStock }, nil, []string{codeStaleRead}, map[string]float64{metricStale: 1}},
+		{"an old stock", func(f *facts) { f.Fresh.Stock[1] = 17 }, nil, []string{codeStaleRead}, map[string]float64{metricStale: 1}},
+		{"an old availability", func(f *facts) { f.Fresh.Pieces[1] = 17 }, nil, []string{codeStaleRead}, map[string]float64{metricStale: 1}},
+		{"an old rate", func(f *facts) { f.Fresh.Amount[1] = 308_640 }, nil, []string{codeStaleRead}, map[string]float64{metricStale: 1}},
+		{"no answer about a rate", func(f *facts) { f.Fresh.Amount = nil }, nil, []string{codeStaleRead}, map[string]float64{metricStale: 2}},
 		{"never ready", func(f *facts) { *f = facts{ReadyNs: -1} }, nil, []string{codeHang}, map[string]float64{metricRemaining: 16}},
 		{"ended by itself", func(f *facts) { f.Ended = true }, func(e *evidence.Execution) { e.Exit = evidence.Exit{Status: evidence.Exited} }, []string{codeCrash}, nil},
 		{"no facts", nil, func(e *evidence.Execution) { e.Facts, e.Exit = nil, evidence.Exit{Status: evidence.Exited, Code: 1} }, []string{codeCrash}, nil},

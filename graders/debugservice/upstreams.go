@@ -46,14 +46,19 @@ type upstreams struct {
 	names   *nameServer
 
 	mu      sync.Mutex
-	stock   map[string]int // what was set by hand, by sku
-	greeted map[int]bool   // connections to reviews that have had their handshake
+	stock   map[string]int     // what was set by hand, by sku
+	pieces  map[string]int     // the same of warehouses, by path
+	rates   map[string]float64 // by currency
+	greeted map[int]bool       // connections to reviews that have had their handshake
 }
 
 // startUpstreams starts everything. Close ends it.
 func startUpstreams() (_ *upstreams, err error) {
 	began := time.Now()
-	u := &upstreams{began: began, log: upstream.NewLog(began), servers: map[string]*upstream.Server{}, stock: map[string]int{}, greeted: map[int]bool{}}
+	u := &upstreams{
+		began: began, log: upstream.NewLog(began), servers: map[string]*upstream.Server{}, stock: map[string]int{}, pieces: map[string]int{},
+		rates: map[string]float64{}, greeted: map[int]bool{},
+	}
 	defer func() {
 		if err != nil {
 			u.Close()
@@ -66,11 +71,11 @@ func startUpstreams() (_ *upstreams, err error) {
 	}{
 		{itemsName, itemsTakes, itemsAnswer},
 		{loyaltyName, loyaltyTakes, loyaltyAnswer},
-		{ratesName, ratesTakes, ratesAnswer},
+		{ratesName, ratesTakes, u.ratesAnswer},
 		{relatedName, relatedTakes, relatedAnswer},
 		{reviewsName, reviewsTakes, u.reviewsAnswer},
 		{stockName, stockTakes, u.stockAnswer},
-		{warehousesName, warehousesTakes, warehousesAnswer},
+		{warehousesName, warehousesTakes, u.warehousesAnswer},
 		{configName, 0, func(upstream.Call) any { return tariffs() }},
 	} {
 		u.servers[s.name], err = upstream.Start(upstream.Options{
@@ -209,9 +214,22 @@ func loyaltyAnswer(c upstream.Call) any {
 	return map[string]any{"points": number("points"+id, 9_000)}
 }
 
-func ratesAnswer(c upstream.Call) any {
+func (u *upstreams) ratesAnswer(c upstream.Call) any {
 	currency := last(c.Path)
-	return map[string]any{"currency": currency, "rate": float64(5_000+number(currency, 100_000)) / 10_000}
+	u.mu.Lock()
+	rate, ok := u.rates[currency]
+	u.mu.Unlock()
+	if !ok {
+		rate = float64(5_000+number(currency, 100_000)) / 10_000
+	}
+	return map[string]any{"currency": currency, "rate": rate}
+}
+
+// setRate changes what the rates service says from now on.
+func (u *upstreams) setRate(currency string, rate float64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.rates[currency] = rate
 }
 
 func relatedAnswer(c upstream.Call) any {
@@ -254,10 +272,25 @@ func (u *upstreams) setStock(sku string, pieces int) {
 	u.stock[sku] = pieces
 }
 
-func warehousesAnswer(c upstream.Call) any {
+// warehouses are all of them.
+func warehouses() []string { return []string{"bergen", "gdansk", "genoa", "porto", "rotterdam"} }
+
+func (u *upstreams) warehousesAnswer(c upstream.Call) any {
 	where := c.Path
-	pieces := number("pieces"+where, 60) - 20
-	return map[string]any{"pieces": max(pieces, 0), "days": 1 + number("days"+where, 7)}
+	u.mu.Lock()
+	n, ok := u.pieces[where]
+	u.mu.Unlock()
+	if !ok {
+		n = max(number("pieces"+where, 60)-20, 0)
+	}
+	return map[string]any{"pieces": n, "days": 1 + number("days"+where, 7)}
+}
+
+// setPieces changes what a warehouse says of an article from now on.
+func (u *upstreams) setPieces(warehouse, sku string, n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.pieces["/warehouses/"+warehouse+"/stock/"+sku] = n
 }
 
 // zone is what a carrier takes for a destination.
