@@ -2,6 +2,7 @@ package exactlyonce
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/assay-run/assay/graders/signs"
@@ -26,14 +27,20 @@ func (r *run) findings(m *evidence.Measures) []evidence.Finding {
 	count := func(metric string) int64 { return int64(m.Values[metric]) }
 	if n := count(metricLost); n > 0 {
 		add(codeLost, fmt.Sprintf("%s messages were acknowledged and never had an effect. %s", signs.Number(n), r.example(func(i int) bool {
-			return r.effects[i].times == 0 && (r.facts.Acked[i] >= 0 || r.facts.Dead[i] >= 0)
+			return r.effects[i].times == 0 && (r.facts.Acked[i] >= 0 || r.facts.Dead[i] >= 0) &&
+				(count(metricDuplicated) == 0 || r.ledgers[r.messages[i].key].wrong == 0)
 		})))
 	}
 	if n := count(metricDuplicated); n > 0 {
 		add(codeDuplicate, fmt.Sprintf("Messages had an effect %s times too often. %s", signs.Number(n), r.example(func(i int) bool { return r.effects[i].times > 1 })))
 	}
-	// Where messages are missing, those that come again make sums that cannot be told apart.
-	if n := count(metricWrong); n > 0 && count(metricLost) == 0 {
+	if len(r.believed) > 0 {
+		i := r.believed[0]
+		add(codeBoundary, fmt.Sprintf("%d poison messages had an effect. The first: message %d of %s, %s.",
+			len(r.believed), r.messages[i].n, keyName(r.messages[i].key), signs.Quotable(r.messages[i].body)))
+	}
+	// Where messages are missing or come again, there are sums that cannot be told apart.
+	if n := count(metricWrong); n > 0 && count(metricLost) == 0 && count(metricDuplicated) == 0 {
 		add(codeWrongOutput, fmt.Sprintf("%s changes of rows belong to no message.", signs.Number(n)))
 	}
 	if n := count(metricOrder); n > 0 {
@@ -106,10 +113,11 @@ func (r *run) undone(behind bool) int {
 	return n
 }
 
+// swallowed counts the poison that was acknowledged and had no effect.
 func (r *run) swallowed() int {
 	n := 0
 	for i := range r.messages {
-		if !r.messages[i].good && r.facts.Acked[i] >= 0 {
+		if !r.messages[i].good && r.facts.Acked[i] >= 0 && !slices.Contains(r.believed, i) {
 			n++
 		}
 	}

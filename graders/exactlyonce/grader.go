@@ -39,6 +39,7 @@ const (
 	codePool        = "POOL_EXHAUSTED"
 	codeSlow        = "SLOW"
 	codeSwallowed   = "ERROR_SWALLOWED"
+	codeBoundary    = "BOUNDARY_TRUST"
 	codeHang        = signs.Hang
 	codeCrash       = evidence.CodeCrash
 )
@@ -60,6 +61,7 @@ const (
 	metricLag         = "lag"
 	metricCrash       = "crash.right"
 	metricPoison      = "poison.right"
+	metricBelieved    = "poison.effects"
 	metricConnections = "db.connections"
 	metricStatements  = "db.statements"
 	metricMemPeak     = "mem.peak"
@@ -80,7 +82,8 @@ func (*Grader) Metrics() []evidence.MetricDoc {
 		{Name: metricOrder, Unit: "count", Better: lower, Doc: "messages whose effect came after that of a later one of the same key"},
 		{Name: metricLag, Unit: "ns", Better: lower, Noise: 0.2, Doc: "from the last message published to the last effect; at least the time that was waited, when messages were left. Those behind an unsettled poison message do not count"},
 		{Name: metricCrash, Unit: "share", Better: higher, Doc: "over all rounds of SIGKILL: half for being ready again within 10 s, half for each message that was leased at that moment having had exactly one effect"},
-		{Name: metricPoison, Unit: "share", Better: higher, Doc: "share of the poison messages that were put aside as dead letters and had no effect"},
+		{Name: metricPoison, Unit: "share", Better: higher, Doc: "share of the poison messages that were put aside as dead letters; 0 when one of them had an effect"},
+		{Name: metricBelieved, Unit: "count", Better: lower, Doc: "poison messages that had an effect all the same"},
 		{Name: metricConnections, Unit: "count", Better: lower, Doc: "most connections to the database at one time"},
 		{Name: metricStatements, Unit: "ratio", Better: lower, Doc: "statements sent to the database for each message"},
 		{Name: metricMemPeak, Unit: "bytes", Better: lower, Noise: 0.04, Doc: "largest anonymous and shared memory of the whole container, over all its lives"},

@@ -18,6 +18,7 @@ type run struct {
 	effects  []effect // by message; of good ones only
 	ledgers  []*ledger
 	foreign  int          // changes of rows that are none of ours
+	believed []int        // poison messages that had an effect
 	stuck    []int        // poison messages that were neither acknowledged nor put aside
 	behind   map[int]bool // good messages that wait behind one of those
 }
@@ -71,14 +72,17 @@ func (r *run) measure() evidence.Measures {
 
 // read lets each key's ledger read its changes.
 func (r *run) read() {
-	byKey := make([][]int, keys)
+	byKey, bad := make([][]int, keys), make([][]poison, keys)
 	for i := range r.messages {
-		if r.messages[i].good {
-			byKey[r.messages[i].key] = append(byKey[r.messages[i].key], i)
+		switch m := &r.messages[i]; {
+		case m.good:
+			byKey[m.key] = append(byKey[m.key], i)
+		case m.value != 0:
+			bad[m.key] = append(bad[m.key], poison{message: i, value: m.value})
 		}
 	}
-	for _, list := range byKey {
-		r.ledgers = append(r.ledgers, newLedger(list, r.messages))
+	for key, list := range byKey {
+		r.ledgers = append(r.ledgers, newLedger(list, bad[key], r.messages, r.facts.Deliveries))
 	}
 	c := &r.facts.Changes
 	for i, key := range c.Key {
@@ -88,9 +92,16 @@ func (r *run) read() {
 		}
 		r.ledgers[key].change(c.By[i], c.AtMs[i])
 	}
+	settled := func(i int) bool { return r.facts.Acked[i] >= 0 || r.facts.Dead[i] >= 0 }
 	for _, l := range r.ledgers {
+		l.settle(settled)
 		for i, m := range l.messages {
 			r.effects[m] = l.effects[i]
+		}
+		for _, p := range l.poison {
+			if p.times > 0 {
+				r.believed = append(r.believed, p.message)
+			}
 		}
 	}
 }
@@ -119,6 +130,7 @@ func (r *run) findStuck() {
 // judgeEffects counts what took effect once, never, and more often.
 func (r *run) judgeEffects(m *evidence.Measures) {
 	good, right, lost, twice := 0, 0, 0, 0
+	unclear := 0 // missing in a row that has changes which nothing explains
 	for i := range r.messages {
 		if !r.messages[i].good {
 			continue
@@ -129,9 +141,15 @@ func (r *run) judgeEffects(m *evidence.Measures) {
 			right++
 		case e.times > 1:
 			twice += e.times - 1
-		case r.facts.Acked[i] >= 0 || r.facts.Dead[i] >= 0:
+		case r.facts.Acked[i] < 0 && r.facts.Dead[i] < 0:
+		case r.ledgers[r.messages[i].key].wrong > 0:
+			unclear++
+		default:
 			lost++
 		}
+	}
+	if twice == 0 { // else it may be what came again that makes these sums, and that is told already
+		lost += unclear
 	}
 	wrong, disorder := r.foreign+int(r.facts.Changes.Dropped), 0
 	for _, l := range r.ledgers {
@@ -208,7 +226,11 @@ func (r *run) judgePoison(m *evidence.Measures) {
 			aside++
 		}
 	}
+	if len(r.believed) > 0 {
+		aside = 0
+	}
 	m.Values[metricPoison] = float64(aside) / float64(max(all, 1))
+	m.Values[metricBelieved] = float64(len(r.believed))
 }
 
 // judgeIdle looks at the time without work. Its curve is that of the last life.

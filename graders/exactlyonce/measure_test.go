@@ -3,6 +3,8 @@ package exactlyonce
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +68,8 @@ func TestPlan(t *testing.T) {
 			valid := body.Delta != nil && string(body.Delta) != "null" && json.Unmarshal(body.Delta, &n) == nil && n >= -maxDelta && n <= maxDelta
 			require.Equal(t, m.good, valid, "%s", m.body)
 			if !m.good {
+				believed := m.value != 0 && strings.Contains(m.body, strconv.FormatInt(m.value, 10))
+				require.True(t, believed || m.value == 0 && !strings.ContainsAny(m.body, "0123456789"), "%s: %d", m.body, m.value)
 				poison++
 			}
 		}
@@ -87,25 +91,59 @@ func TestLedger(t *testing.T) {
 	n := len(list)
 	require.Greater(t, n, 60)
 	rapid.Check(t, func(t *rapid.T) {
-		l := newLedger(list, all)
+		bad := []poison{{message: 1, value: 17 * maxDelta}, {message: 2, value: 123_456_789}}
+		believed, deliveries := make([]int, len(bad)), make([]int, len(all))
+		for _, m := range list {
+			deliveries[m] = rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "deliveries")
+		}
+		l := newLedger(list, slices.Clone(bad), all, deliveries)
 		times, last, disorder := make([]int, n), -1, 0
-		apply := func(from, to int) {
-			sum := int64(0)
-			for i := from; i < to; i++ {
-				sum += all[list[i]].delta
-				if times[i]++; times[i] == 1 && i < last {
-					disorder++
+		change := func(sum int64, spans ...span) {
+			for _, s := range spans {
+				for i := s.from; i < s.to; i++ {
+					sum += all[list[i]].delta
+					if times[i]++; times[i] == 1 && i < last {
+						disorder++
+					}
 				}
 			}
-			last = max(last, to-1)
-			l.change(sum, int64(from))
+			for _, s := range spans {
+				last = max(last, s.to-1)
+			}
+			l.change(sum, 1)
 		}
+		apply := func(from, to int) { change(0, span{from, to}) }
 		for at := 0; at < n; {
 			step := rapid.IntRange(1, 7).Draw(t, "step")
 			to := min(at+step, n)
-			switch rapid.SampledFrom([]string{"next", "next", "next", "lost", "again", "swapped"}).Draw(t, "what") {
+			switch rapid.SampledFrom([]string{"next", "next", "next", "lost", "again", "swapped", "mixed", "few", "poison"}).Draw(t, "what") {
 			case "next":
 				apply(at, to)
+			case "mixed": // some that were done, and the next ones, in one change
+				from := rapid.IntRange(0, max(last, 0)).Draw(t, "from")
+				if end := min(from+step, last+1); at == last+1 && end > from {
+					change(0, span{from, end}, span{at, to})
+				} else {
+					apply(at, to)
+				}
+			case "few": // some that were given out again, and the next ones
+				var some []span
+				for i := at - 1; i >= 0 && at == last+1 && len(some) < mixedFew; i-- {
+					if deliveries[list[i]] > 1 {
+						some = append(some, span{i, i + 1})
+					}
+				}
+				spans := []span{}
+				if len(some) > 0 {
+					for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(some)-1), 0, 5, rapid.ID).Draw(t, "done again") {
+						spans = append(spans, some[i])
+					}
+				}
+				change(0, append(spans, span{at, to})...)
+			case "poison":
+				i := rapid.IntRange(0, len(bad)-1).Draw(t, "bad")
+				believed[i]++
+				change(bad[i].value, span{at, to})
 			case "again":
 				apply(at, to)
 				i := rapid.IntRange(0, to-1).Draw(t, "which")
@@ -120,6 +158,9 @@ func TestLedger(t *testing.T) {
 		for i := range times {
 			require.Equal(t, times[i], l.effects[i].times, "message %d", i)
 		}
+		for i := range bad {
+			require.Equal(t, believed[i], l.poison[i].times, "poison %d", i)
+		}
 		require.Len(t, l.disorder, disorder)
 		require.Zero(t, l.wrong)
 		l.change(maxDelta*1000+7, 0) // more than any of them
@@ -127,11 +168,62 @@ func TestLedger(t *testing.T) {
 	})
 }
 
+// TestLedgerSettles makes changes of messages in such a mixture that none can be explained: together they can be.
+func TestLedgerSettles(t *testing.T) {
+	t.Parallel()
+	var all []message
+	list := make([]int, 40)
+	for i := range list {
+		list[i] = i
+		all = append(all, message{n: i + 1, delta: int64(i*i*i)*1_009 + int64(i)*7 + 3, good: true})
+	}
+	of := func(l *ledger, positions ...int) {
+		sum := int64(0)
+		for _, i := range positions {
+			sum += all[i].delta
+		}
+		l.change(sum, 9)
+	}
+	mixed := func() *ledger {
+		l := newLedger(list, []poison{{message: 77, value: 12 * maxDelta}, {message: 78, value: 999_999_999_999}}, all, make([]int, len(all)))
+		of(l, 0, 1, 2)
+		of(l, 3, 5, 8, 13)
+		of(l, 4, 6, 7, 9)
+		require.Equal(t, 2, l.wrong)
+		return l
+	}
+	settled := func(last int) func(int) bool { return func(i int) bool { return i <= last } }
+	times := func(l *ledger) int {
+		n := 0
+		for _, e := range l.effects {
+			n += e.times
+		}
+		return n
+	}
+	l := mixed()
+	l.settle(func(i int) bool { return i <= 9 || i == 13 })
+	assert.Equal(t, 11, times(l))
+	assert.Equal(t, effect{times: 1, atMs: 9}, l.effects[13])
+	assert.Equal(t, 2, l.wrong, "they are no changes of consecutive messages all the same")
+
+	l = mixed()
+	l.settle(settled(13)) // of whom 10, 11 and 12 were never applied
+	assert.Equal(t, 3, times(l), "what is lost is not told from what is mixed")
+
+	l = mixed()
+	of(l, 10, 12)
+	l.rest += 12 * maxDelta // with poison in one of them
+	of(l, 11, 14, 16)
+	l.settle(func(i int) bool { return i <= 14 || i == 16 })
+	assert.Equal(t, 16, times(l))
+	assert.Equal(t, []int{1, 0}, []int{l.poison[0].times, l.poison[1].times})
+}
+
 // TestLedgerGivesUp does not look for explanations for ever.
 func TestLedgerGivesUp(t *testing.T) {
 	t.Parallel()
 	all := []message{{delta: 5, good: true}, {delta: 7, good: true}}
-	l := newLedger([]int{0, 1}, all)
+	l := newLedger([]int{0, 1}, nil, all, []int{1, 1})
 	l.budget = 3
 	for range 1000 {
 		l.change(100, 0)
@@ -285,6 +377,16 @@ func TestMeasure(t *testing.T) {
 			p := slices.IndexFunc(s.messages, func(m message) bool { return !m.good })
 			s.facts.Acked[p], s.facts.Dead[p] = s.facts.Dead[p], -1
 		}, []string{codeSwallowed}, map[string]float64{metricPoison: 0.75}},
+		"poison believed, with others": {func(s *story) {
+			p := slices.IndexFunc(s.messages, func(m message) bool { return !m.good && m.value != 0 })
+			s.facts.Acked[p], s.facts.Dead[p] = s.facts.Dead[p], -1
+			next := p + 1 + slices.IndexFunc(s.messages[p+1:], func(m message) bool { return m.good && m.key == s.messages[p].key })
+			for i := range s.facts.Changes.By {
+				if s.facts.Changes.Key[i] == s.messages[p].key && s.facts.Changes.By[i] == s.messages[next].delta {
+					s.facts.Changes.By[i] += s.messages[p].value
+				}
+			}
+		}, []string{codeBoundary}, map[string]float64{metricPoison: 0, metricBelieved: 1, metricEffects: 1, metricLost: 0, metricWrong: 0}},
 		"too many connections": {func(s *story) { s.facts.Proxy.ConnectionsMax = 11 }, []string{codePool}, nil},
 		"it died":              {func(s *story) { s.facts.Lives[0].Killed = false }, []string{codeCrash}, nil},
 		"it came back dead":    {func(s *story) { s.facts.Rounds[1].Ready = false; s.facts.Lives[1].ReadyNs = -1 }, []string{codeHang}, map[string]float64{metricCrash: 0.75}},

@@ -47,6 +47,7 @@ type message struct {
 	delta int64
 	body  string // JSON
 	good  bool   // and no poison
+	value int64  // of poison: what it adds where its delta is believed; 0 when it cannot be
 }
 
 func (p *plan) rng(purpose uint64) *rand.Rand {
@@ -105,22 +106,28 @@ func (p *plan) messages() []message {
 		m := message{id: fmt.Sprintf("%08x%08x", rng.Uint32(), i), key: key, n: last[key], delta: delta, good: !poison[i]}
 		m.body = fmt.Sprintf(`{"delta":%d}`, delta)
 		if poison[i] {
-			m.body = poisoned(rng, delta)
+			m.body, m.value = poisoned(rng, delta)
 		}
 		list[i] = m
 	}
 	return list
 }
 
-// poisoned is a body whose delta is no whole number within the bounds.
-func poisoned(rng *rand.Rand, delta int64) string {
-	return []string{
-		fmt.Sprintf(`{"delta":"%d"}`, delta),
-		fmt.Sprintf(`{"delta":%d.5}`, delta),
-		`{"delta":null}`,
-		`{}`,
-		fmt.Sprintf(`{"delta":%d000000000}`, 10+delta*delta%90),
-	}[rng.IntN(5)]
+// poisoned is a body whose delta is no whole number within the bounds, and what is added where that is not seen.
+func poisoned(rng *rand.Rand, delta int64) (body string, value int64) {
+	large := (10 + delta*delta%90) * maxDelta
+	bodies := []struct {
+		text  string
+		value int64
+	}{
+		{fmt.Sprintf(`{"delta":"%d"}`, delta), delta},
+		{fmt.Sprintf(`{"delta":%d.5}`, delta), delta}, // cut off
+		{`{"delta":null}`, 0},
+		{`{}`, 0},
+		{fmt.Sprintf(`{"delta":%d}`, large), large},
+	}
+	b := bodies[rng.IntN(len(bodies))]
+	return b.text, b.value
 }
 
 func (m *message) published() broker.Message {
