@@ -138,8 +138,11 @@ func (b *bench) atOnce(ctx context.Context, calls []call, status int) error {
 	return first
 }
 
-// probeEvery is how often GET /healthz is asked beside other work.
-const probeEvery = 4 * time.Millisecond
+// probeEvery is how often GET /healthz is asked beside other work, at most maxProbes times.
+const (
+	probeEvery = 4 * time.Millisecond
+	maxProbes  = 2_000
+)
 
 // beside is how long GET /healthz waits in the middle while requests are at work: questions are due on a schedule, and wait from then.
 func (b *bench) beside(ctx context.Context, calls []call, status int) (float64, error) {
@@ -154,7 +157,7 @@ func (b *bench) beside(ctx context.Context, calls []call, status int) (float64, 
 	var wg sync.WaitGroup
 	health := get("", "", "/healthz", 0)
 	loopback.Pause(work, probeEvery) // the work has begun
-	for work.Err() == nil && len(waits) < 2_000 {
+	for n := 0; n < maxProbes && work.Err() == nil; n++ {
 		wg.Go(func() {
 			due := time.Now()
 			a := ask(ctx, b.addr, health, "")
