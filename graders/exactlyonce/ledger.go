@@ -43,20 +43,18 @@ type span struct{ from, to int }
 // mostAtOnce bounds how many messages a change may stand for.
 const mostAtOnce = 2000
 
-// A change that holds the next messages and earlier ones is looked for among so many next ones, and either a run of earlier ones of such a
-// length, so far back, or any five of the last ones that were given out more than once. Wider, and other sums would fit by chance: with
-// these there are some 10⁷ of them, in a range of 10¹¹.
+// A change that holds the next messages and earlier ones is looked for among so many next ones, with a run of earlier ones or any four of the
+// last so many, all of which were given out more than once. Wider, and other sums would fit by chance: with these there are some 10⁶ of them,
+// in a range of 10¹⁰.
 const (
-	mixedNext  = 64
-	mixedAgain = 128
-	mixedBack  = 2048
-	mixedFew   = 32
+	mixedNext = 64
+	mixedFew  = 32
 )
 
 // These bound the search for explanations, in comparisons: a submission may make as many changes as it likes that have none.
 const (
 	ledgerBudget = 20_000_000
-	mixedBudget  = 4_000_000 // for changes that hold earlier messages as well
+	mixedBudget  = 200_000 // for changes that hold earlier messages as well
 )
 
 // newLedger is that of a key's good messages, ascending by n, and of its poison. deliveries says how often each of all messages was given out.
@@ -131,20 +129,24 @@ func (l *ledger) following(by int64) (to int, ok bool) {
 	return 0, false
 }
 
-// mixed explains a change by the next messages in order and a run of earlier ones, or a few of those that were given out again.
+// mixed explains a change by the next messages in order and earlier ones that were given out again: a run of them, or a few.
 func (l *ledger) mixed(by int64) []span {
 	if l.mixing < 0 {
 		return nil
 	}
-	few := l.few()
+	end, _ := slices.BinarySearch(l.repeated, l.next)
+	last := l.repeated[max(0, end-mixedFew):end]
+	few := l.few(last)
 	for to := l.next + 1; to <= min(len(l.messages), l.next+mixedNext); to++ {
 		again := by - (l.sums[to] - l.sums[l.next])
-		for from := l.next - 1; from >= max(0, l.next-mixedBack); from-- {
-			if l.mixing--; l.mixing < 0 {
-				return nil
-			}
-			if end, ok := l.bySum[l.sums[from]+again]; ok && end > from && end <= l.next && end-from <= mixedAgain {
-				return []span{{from, end}, {l.next, to}}
+		for i, from := range last {
+			for k := i; k < len(last) && last[k]-from == k-i; k++ {
+				if l.mixing--; l.mixing < 0 {
+					return nil
+				}
+				if l.sums[last[k]+1]-l.sums[from] == again {
+					return []span{{from, last[k] + 1}, {l.next, to}}
+				}
 			}
 		}
 		if spans := few.find(again, &l.mixing); spans != nil {
@@ -154,18 +156,16 @@ func (l *ledger) mixed(by int64) []span {
 	return nil
 }
 
-// few are some messages of which any five may be in a sum.
+// few are some messages of which any four may be in a sum.
 type few struct {
 	positions []int
 	deltas    []int64
 	pairs     map[int64][2]int // of two, of one (the second is -1) and of none, by their sum
 }
 
-// few are the last messages that were given out again.
-func (l *ledger) few() few {
-	end, _ := slices.BinarySearch(l.repeated, l.next)
-	f := few{positions: l.repeated[max(0, end-mixedFew):end], pairs: map[int64][2]int{0: {-1, -1}}}
-	for i, p := range f.positions {
+func (l *ledger) few(positions []int) few {
+	f := few{positions: positions, pairs: map[int64][2]int{0: {-1, -1}}}
+	for i, p := range positions {
 		f.deltas = append(f.deltas, l.deltas[p])
 		f.pairs[l.deltas[p]] = [2]int{i, -1}
 		for j := range i {
@@ -175,25 +175,20 @@ func (l *ledger) few() few {
 	return f
 }
 
-// find makes a sum of one to five of them: up to three, of which the same one counts once, and up to two others.
+// find makes a sum of one to four of them: one or two, and up to two others.
 func (f *few) find(sum int64, budget *int) []span {
 	for i := range f.positions {
 		for j := i; j < len(f.positions); j++ {
-			for k := j; k < len(f.positions); k++ {
-				if *budget--; *budget < 0 {
-					return nil
-				}
-				rest := sum - f.deltas[i]
-				if j > i {
-					rest -= f.deltas[j]
-				}
-				if k > j {
-					rest -= f.deltas[k]
-				}
-				pair, ok := f.pairs[rest]
-				if chosen := []int{i, j, k}; ok && !slices.Contains(chosen, pair[0]) && !slices.Contains(chosen, pair[1]) {
-					return f.spans(append(chosen, pair[:]...))
-				}
+			if *budget--; *budget < 0 {
+				return nil
+			}
+			rest := sum - f.deltas[i]
+			if j > i {
+				rest -= f.deltas[j]
+			}
+			pair, ok := f.pairs[rest]
+			if chosen := []int{i, j}; ok && !slices.Contains(chosen, pair[0]) && !slices.Contains(chosen, pair[1]) {
+				return f.spans(append(chosen, pair[:]...))
 			}
 		}
 	}
