@@ -2,27 +2,38 @@
 package loopback
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
 )
 
-// FreePort finds a port of 127.0.0.1 that nobody listens on. It differs from start to start, so that nothing can wait there.
+// FreePort finds a port of 127.0.0.1 that nobody listens on, for somebody else to listen there.
+func FreePort() (string, error) {
+	l, err := Listen(context.Background())
+	if err != nil {
+		return "", err
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	if err := l.Close(); err != nil {
+		return "", fmt.Errorf("find free port: %w", err)
+	}
+	return port, nil
+}
+
+// Listen listens on a port of 127.0.0.1. It differs from start to start, so that nothing can wait there.
 // It lies below the ports that the kernel gives to clients (32768 to 60999 unless changed): a heartbeat that knocks before the
 // submission listens could otherwise be given that very port, be connected with itself, and take it from the submission.
-func FreePort() (string, error) {
+func Listen(ctx context.Context) (net.Listener, error) {
 	const low, high, tries = 20_000, 32_000, 50
+	var config net.ListenConfig
 	var err error
 	for range tries {
-		port := strconv.Itoa(low + rand.IntN(high-low))
 		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err != nil {
-			continue
-		}
-		if err = l.Close(); err == nil {
-			return port, nil
+		if l, err = config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(low+rand.IntN(high-low)))); err == nil {
+			return l, nil
 		}
 	}
-	return "", fmt.Errorf("find free port: %w", err)
+	return nil, fmt.Errorf("find free port: %w", err)
 }

@@ -66,12 +66,13 @@ func Start(o Options) (*Server, error) {
 	if err := o.withDefaults(); err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", o.Name, err)
 	}
-	port, err := loopback.FreePort()
+	ctx, stop := context.WithCancelCause(context.Background())
+	first, err := loopback.Listen(ctx)
 	if err != nil {
+		stop(err)
 		return nil, fmt.Errorf("upstream %s: %w", o.Name, err)
 	}
-	s := &Server{o: o, addr: net.JoinHostPort("127.0.0.1", port), conns: map[*conn]struct{}{}, rules: o.Rules}
-	ctx, stop := context.WithCancelCause(context.Background())
+	s := &Server{o: o, addr: first.Addr().String(), conns: map[*conn]struct{}{}, rules: o.Rules}
 	s.stop = func() { stop(errClosed) }
 	s.srv = &http.Server{
 		Handler: http.HandlerFunc(s.answer), MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: time.Minute,
@@ -80,12 +81,7 @@ func Start(o Options) (*Server, error) {
 		ConnContext: func(ctx context.Context, nc net.Conn) context.Context { return context.WithValue(ctx, connKey{}, nc) },
 		ErrorLog:    nobody(),
 	}
-	l, err := s.listen(ctx)
-	if err != nil {
-		s.stop()
-		return nil, fmt.Errorf("upstream %s: %w", o.Name, err)
-	}
-	s.wg.Go(func() { s.run(ctx, l) })
+	s.wg.Go(func() { s.run(ctx, &listener{Listener: first, s: s}) })
 	return s, nil
 }
 
