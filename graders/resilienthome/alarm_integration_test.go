@@ -19,7 +19,7 @@ import (
 
 // The 200 runs of docs/resilience-statistics.md, with a Node.js 24 first on the PATH since the alternative is TypeScript:
 //
-//	go test -tags integration -run TestRecordedRuns -timeout 30m ./graders/resilienthome -alarm-runs 100 -alarm-solutions reference,alternative -alarm-width 8
+//	go test -tags integration -run TestRecordedRuns -timeout 30m ./graders/resilienthome -alarm-runs 100 -alarm-solutions reference,alternative -alarm-width 4
 var (
 	alarmRuns      = flag.Int("alarm-runs", 2, "how often each good solution goes through the outages")
 	alarmSolutions = flag.String("alarm-solutions", "reference", "the good solutions")
