@@ -25,14 +25,11 @@ func (r *run) findings(m *evidence.Measures) []evidence.Finding {
 		return list
 	}
 	count := func(metric string) int64 { return int64(m.Values[metric]) }
-	if n := count(metricLost); n > 0 {
-		add(codeLost, fmt.Sprintf("%s messages were acknowledged and never had an effect. %s", signs.Number(n), r.example(func(i int) bool {
-			return r.effects[i].times == 0 && (r.facts.Acked[i] >= 0 || r.facts.Dead[i] >= 0) &&
-				(count(metricDuplicated) == 0 || r.ledgers[r.messages[i].key].wrong == 0)
-		})))
+	if len(r.lost) > 0 {
+		add(codeLost, fmt.Sprintf("%s messages were acknowledged and never had an effect. %s", signs.Number(int64(len(r.lost))), r.example(r.lost[0])))
 	}
 	if n := count(metricDuplicated); n > 0 {
-		add(codeDuplicate, fmt.Sprintf("Messages had an effect %s times too often. %s", signs.Number(n), r.example(func(i int) bool { return r.effects[i].times > 1 })))
+		add(codeDuplicate, fmt.Sprintf("Messages had an effect %s times too often. %s", signs.Number(n), r.example(slices.IndexFunc(r.effects, func(e effect) bool { return e.times > 1 }))))
 	}
 	if len(r.believed) > 0 {
 		i := r.believed[0]
@@ -40,7 +37,7 @@ func (r *run) findings(m *evidence.Measures) []evidence.Finding {
 			len(r.believed), r.messages[i].n, keyName(r.messages[i].key), signs.Quotable(r.messages[i].body)))
 	}
 	// Where messages are missing or come again, there are sums that cannot be told apart.
-	if n := count(metricWrong); n > 0 && count(metricLost) == 0 && count(metricDuplicated) == 0 {
+	if n := count(metricWrong); n > 0 && len(r.lost) == 0 && count(metricDuplicated) == 0 {
 		add(codeWrongOutput, fmt.Sprintf("%s changes of rows belong to no message.", signs.Number(n)))
 	}
 	if n := count(metricOrder); n > 0 {
@@ -88,14 +85,10 @@ func (r *run) deaths() []evidence.Finding {
 	return list
 }
 
-// example names the first good message of a kind.
-func (r *run) example(is func(i int) bool) string {
-	for i := range r.messages {
-		if m := &r.messages[i]; m.good && is(i) {
-			return fmt.Sprintf("The first: message %d of %s, given out %d times.", m.n, keyName(m.key), r.facts.Deliveries[i])
-		}
-	}
-	return ""
+// example names the first message of a kind.
+func (r *run) example(i int) string {
+	m := &r.messages[i]
+	return fmt.Sprintf("The first: message %d of %s, given out %d times.", m.n, keyName(m.key), r.facts.Deliveries[i])
 }
 
 // waiting counts what was never done because it waits behind poison, left what was not done for any other reason.
@@ -106,7 +99,7 @@ func (r *run) left() int { return r.undone(false) }
 func (r *run) undone(behind bool) int {
 	n := 0
 	for i := range r.messages {
-		if r.messages[i].good && r.behind[i] == behind && r.effects[i].times == 0 && r.facts.Acked[i] < 0 && r.facts.Dead[i] < 0 {
+		if r.messages[i].good && r.behind[i] == behind && r.effects[i].times == 0 && !r.settled(i) {
 			n++
 		}
 	}

@@ -137,6 +137,7 @@ func (l *ledger) mixed(by int64) []span {
 	end, _ := slices.BinarySearch(l.repeated, l.next)
 	last := l.repeated[max(0, end-mixedFew):end]
 	few := l.few(last)
+	l.mixing -= len(few.pairs)
 	for to := l.next + 1; to <= min(len(l.messages), l.next+mixedNext); to++ {
 		again := by - (l.sums[to] - l.sums[l.next])
 		for i, from := range last {

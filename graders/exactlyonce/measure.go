@@ -3,6 +3,7 @@ package exactlyonce
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/assay-run/assay/internal/evidence"
@@ -18,6 +19,7 @@ type run struct {
 	effects  []effect // by message; of good ones only
 	ledgers  []*ledger
 	foreign  int          // changes of rows that are none of ours
+	lost     []int        // good messages that are settled and never had an effect
 	believed []int        // poison messages that had an effect
 	stuck    []int        // poison messages that were neither acknowledged nor put aside
 	behind   map[int]bool // good messages that wait behind one of those
@@ -92,9 +94,8 @@ func (r *run) read() {
 		}
 		r.ledgers[key].change(c.By[i], c.AtMs[i])
 	}
-	settled := func(i int) bool { return r.facts.Acked[i] >= 0 || r.facts.Dead[i] >= 0 }
 	for _, l := range r.ledgers {
-		l.settle(settled)
+		l.settle(r.settled)
 		for i, m := range l.messages {
 			r.effects[m] = l.effects[i]
 		}
@@ -106,13 +107,16 @@ func (r *run) read() {
 	}
 }
 
+// settled says that a message was acknowledged or put aside: nobody will send it again.
+func (r *run) settled(i int) bool { return r.facts.Acked[i] >= 0 || r.facts.Dead[i] >= 0 }
+
 // findStuck finds poison that was never settled, and what had to wait for it.
 func (r *run) findStuck() {
 	r.behind = map[int]bool{}
 	first := map[int]int{} // n of the first one by key
 	for i := range r.messages {
 		m := &r.messages[i]
-		if !m.good && r.facts.Acked[i] < 0 && r.facts.Dead[i] < 0 && r.facts.Deliveries[i] > 0 {
+		if !m.good && !r.settled(i) && r.facts.Deliveries[i] > 0 {
 			r.stuck = append(r.stuck, i)
 			if first[m.key] == 0 {
 				first[m.key] = m.n
@@ -129,8 +133,8 @@ func (r *run) findStuck() {
 
 // judgeEffects counts what took effect once, never, and more often.
 func (r *run) judgeEffects(m *evidence.Measures) {
-	good, right, lost, twice := 0, 0, 0, 0
-	unclear := 0 // missing in a row that has changes which nothing explains
+	good, right, twice := 0, 0, 0
+	var unclear []int // missing in a row that has changes which nothing explains
 	for i := range r.messages {
 		if !r.messages[i].good {
 			continue
@@ -141,15 +145,16 @@ func (r *run) judgeEffects(m *evidence.Measures) {
 			right++
 		case e.times > 1:
 			twice += e.times - 1
-		case r.facts.Acked[i] < 0 && r.facts.Dead[i] < 0:
+		case !r.settled(i):
 		case r.ledgers[r.messages[i].key].wrong > 0:
-			unclear++
+			unclear = append(unclear, i)
 		default:
-			lost++
+			r.lost = append(r.lost, i)
 		}
 	}
 	if twice == 0 { // else it may be what came again that makes these sums, and that is told already
-		lost += unclear
+		r.lost = append(r.lost, unclear...)
+		slices.Sort(r.lost)
 	}
 	wrong, disorder := r.foreign+int(r.facts.Changes.Dropped), 0
 	for _, l := range r.ledgers {
@@ -161,7 +166,7 @@ func (r *run) judgeEffects(m *evidence.Measures) {
 		}
 	}
 	m.Values[metricEffects] = float64(right) / float64(max(good, 1))
-	m.Values[metricLost] = float64(lost)
+	m.Values[metricLost] = float64(len(r.lost))
 	m.Values[metricDuplicated] = float64(twice)
 	m.Values[metricWrong] = float64(wrong)
 	m.Values[metricOrder] = float64(disorder)
@@ -183,7 +188,7 @@ func (r *run) lag() time.Duration {
 		case !r.messages[i].good || r.behind[i]:
 		case e.times > 0:
 			last = max(last, e.atMs)
-		case r.facts.Acked[i] < 0 && r.facts.Dead[i] < 0:
+		case !r.settled(i):
 			last = max(last, r.facts.WatchedMs)
 		}
 	}
