@@ -57,11 +57,11 @@ func (d *driver) fresh(ctx context.Context) {
 	f.Price = d.prices(ctx, priced, beside)
 	currency, warehouse := drawnCurrency(random), warehouses()[random.IntN(len(warehouses()))]
 	for i := range 2 {
-		d.up.setStock(stocked, pieces()[i])
+		d.up.set("/stock/"+stocked, float64(pieces()[i]))
 		f.Stock = append(f.Stock, whole(d.object(ctx, article(stocked))["onHand"]))
-		d.up.setPieces(warehouse, stocked, pieces()[i])
+		d.up.set("/warehouses/"+warehouse+"/stock/"+stocked, float64(pieces()[i]))
 		f.Pieces = append(f.Pieces, piecesAt(d.object(ctx, get("", "", "/products/"+stocked+"/availability", 0)), warehouse))
-		d.up.setRate(currency, rates()[i])
+		d.up.set("/rates/"+currency, rates()[i])
 		f.Amount = append(f.Amount, d.amount(ctx, priced, currency))
 	}
 }

@@ -103,7 +103,7 @@ func TestUpstreams(t *testing.T) {
 	assert.Equal(t, 1, u.opened(itemsName, from), "the second call came over the connection of the first")
 	assert.Empty(t, u.since(itemsName, u.mark()))
 
-	u.setStock("QS-0009", 3)
+	u.set("/stock/QS-0009", 3)
 	assert.InDelta(t, 3, fetch(stockName, "GET", "/stock/QS-0009", "")["onHand"], 0)
 	document := fetch(configName, "GET", "/documents/tariffs", "")
 	assert.Len(t, document["countries"], len(countries()))

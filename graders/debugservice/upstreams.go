@@ -46,19 +46,14 @@ type upstreams struct {
 	names   *nameServer
 
 	mu      sync.Mutex
-	stock   map[string]int     // what was set by hand, by sku
-	pieces  map[string]int     // the same of warehouses, by path
-	rates   map[string]float64 // by currency
+	values  map[string]float64 // that were set by hand, by path
 	greeted map[int]bool       // connections to reviews that have had their handshake
 }
 
 // startUpstreams starts everything. Close ends it.
 func startUpstreams() (_ *upstreams, err error) {
 	began := time.Now()
-	u := &upstreams{
-		began: began, log: upstream.NewLog(began), servers: map[string]*upstream.Server{}, stock: map[string]int{}, pieces: map[string]int{},
-		rates: map[string]float64{}, greeted: map[int]bool{},
-	}
+	u := &upstreams{began: began, log: upstream.NewLog(began), servers: map[string]*upstream.Server{}, values: map[string]float64{}, greeted: map[int]bool{}}
 	defer func() {
 		if err != nil {
 			u.Close()
@@ -216,20 +211,7 @@ func loyaltyAnswer(c upstream.Call) any {
 
 func (u *upstreams) ratesAnswer(c upstream.Call) any {
 	currency := last(c.Path)
-	u.mu.Lock()
-	rate, ok := u.rates[currency]
-	u.mu.Unlock()
-	if !ok {
-		rate = float64(5_000+number(currency, 100_000)) / 10_000
-	}
-	return map[string]any{"currency": currency, "rate": rate}
-}
-
-// setRate changes what the rates service says from now on.
-func (u *upstreams) setRate(currency string, rate float64) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.rates[currency] = rate
+	return map[string]any{"currency": currency, "rate": u.value(c.Path, float64(5_000+number(currency, 100_000))/10_000)}
 }
 
 func relatedAnswer(c upstream.Call) any {
@@ -255,42 +237,31 @@ func (u *upstreams) reviewsAnswer(c upstream.Call) any {
 }
 
 func (u *upstreams) stockAnswer(c upstream.Call) any {
-	sku := last(c.Path)
-	u.mu.Lock()
-	n, ok := u.stock[sku]
-	u.mu.Unlock()
-	if !ok {
-		n = max(number("stock"+sku, 60)-5, 0)
-	}
-	return map[string]any{"onHand": n}
-}
-
-// setStock changes what the stock service says from now on.
-func (u *upstreams) setStock(sku string, pieces int) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.stock[sku] = pieces
+	return map[string]any{"onHand": u.value(c.Path, float64(max(number("stock"+last(c.Path), 60)-5, 0)))}
 }
 
 // warehouses are all of them.
 func warehouses() []string { return []string{"bergen", "gdansk", "genoa", "porto", "rotterdam"} }
 
 func (u *upstreams) warehousesAnswer(c upstream.Call) any {
-	where := c.Path
-	u.mu.Lock()
-	n, ok := u.pieces[where]
-	u.mu.Unlock()
-	if !ok {
-		n = max(number("pieces"+where, 60)-20, 0)
-	}
-	return map[string]any{"pieces": n, "days": 1 + number("days"+where, 7)}
+	return map[string]any{"pieces": u.value(c.Path, float64(max(number("pieces"+c.Path, 60)-20, 0))), "days": 1 + number("days"+c.Path, 7)}
 }
 
-// setPieces changes what a warehouse says of an article from now on.
-func (u *upstreams) setPieces(warehouse, sku string, n int) {
+// set changes what the answer to a path says from now on; the paths of the upstreams differ.
+func (u *upstreams) set(path string, value float64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.pieces["/warehouses/"+warehouse+"/stock/"+sku] = n
+	u.values[path] = value
+}
+
+// value is what was set for a path.
+func (u *upstreams) value(path string, otherwise float64) float64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if v, ok := u.values[path]; ok {
+		return v
+	}
+	return otherwise
 }
 
 // zone is what a carrier takes for a destination.
